@@ -1,0 +1,3 @@
+//! Skeleton of `etcd`.
+
+fn main() {}

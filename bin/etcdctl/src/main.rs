@@ -1,0 +1,3 @@
+//! Skeleton of `etcdctl`.
+
+fn main() {}

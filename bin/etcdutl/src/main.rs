@@ -1,0 +1,3 @@
+//! Skeleton of `etcdutl`.
+
+fn main() {}
