@@ -1,1 +1,26 @@
-//! Skeleton of the `client` crate.
+//! A small client of etcd's v3 API over gRPC: the calls, the streams, and locks and elections.
+//!
+//! [`Client`] is a cheap handle on a set of endpoints. Calls go round robin over them; an endpoint
+//! that cannot be reached is passed over until the handle's deadline. Reads are repeated when a
+//! member says that it is unavailable, writes never, because they might have been applied.
+//! Watches and lease keep-alives survive the loss of a connection: they continue where they were.
+//!
+//! Requests and answers are the messages of [`proto`]. Not here: flags, printing, and TLS.
+
+mod call;
+mod calls;
+mod concurrency;
+mod config;
+mod endpoint;
+mod error;
+mod keepalive;
+mod transport;
+mod watch;
+
+pub use call::{Client, ResponseStream};
+pub use concurrency::{Candidate, Election, Lock, LockGuard, Session, prefix_end};
+pub use config::{Config, Credentials};
+pub use endpoint::{Endpoint, EndpointError};
+pub use error::ClientError;
+pub use keepalive::KeepAlive;
+pub use watch::{Watch, Watcher};
