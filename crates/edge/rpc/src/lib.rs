@@ -1,1 +1,47 @@
-//! Skeleton of the `rpc` crate.
+//! The transport of the client API: sockets, HTTP/1, HTTP/2 and gRPC framing.
+//!
+//! It knows nothing of what the calls mean. A [`Handler`] answers gRPC calls, given as encoded
+//! messages; an [`HttpHandler`] answers the plain HTTP endpoints. One handler of each lives on every
+//! connection thread ([`Threads`]), so that nothing on the way of a call is locked or sent.
+//!
+//! ```text
+//! Listener ─ accept ─▶ connection thread ─ peek ─▶ HTTP/2 ─▶ Handler::unary | Handler::stream
+//!                                            └───▶ HTTP/1 ─▶ AccessControl ─▶ HttpHandler
+//! ```
+//!
+//! hyper is the HTTP/2 engine. A call's future runs in the task that hyper makes for its stream and
+//! is dropped when the client resets the stream. Streams are answered by the future that the body
+//! of the response drives, so a client that does not read holds up nobody but itself.
+
+mod access;
+mod address;
+mod body;
+mod call;
+mod compression;
+mod connection;
+mod deadline;
+mod drain;
+mod frame;
+mod grpc;
+mod handler;
+mod http1;
+mod inbound;
+mod listen;
+mod metrics;
+mod outbound;
+mod prefixed;
+mod status;
+mod table;
+mod threads;
+
+pub use access::{AccessControl, Allowed};
+pub use address::{AddressError, ListenAddress};
+pub use call::{Call, InvalidMetadata, MethodId, Peer};
+pub use handler::{Handler, Services};
+pub use http1::{HttpHandler, HttpRequest, HttpResponse, replies};
+pub use inbound::Inbound;
+pub use listen::{BindError, Listener, PortKind, SocketOptions};
+pub use metrics::{CallMetrics, Metrics};
+pub use outbound::{Closed, Outbound};
+pub use status::Status;
+pub use threads::{Config, Keepalive, StartError, Threads};

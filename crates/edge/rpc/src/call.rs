@@ -1,0 +1,160 @@
+//! What a handler learns about a call beside its message.
+
+use std::{fmt, net::SocketAddr, rc::Rc, str};
+
+use http::HeaderMap;
+use tokio::time::Instant;
+
+/// A method: its place in the handler's table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MethodId(pub u16);
+
+/// Who is at the other end of a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// A TCP peer.
+    Tcp(SocketAddr),
+    /// A process on this machine, over a unix socket.
+    Unix,
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix => f.write_str("@"),
+        }
+    }
+}
+
+/// A metadata value that has to be text is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("metadata {key} is not text")]
+pub struct InvalidMetadata {
+    /// The metadata key.
+    pub key: &'static str,
+}
+
+/// One gRPC call.
+pub struct Call {
+    /// Which method is called.
+    pub method: MethodId,
+    pub(crate) headers: HeaderMap,
+    pub(crate) peer: Rc<Peer>,
+    pub(crate) deadline: Option<Instant>,
+}
+
+impl Call {
+    /// The auth token: `token`, else `authorization`, without a `Bearer ` prefix.
+    #[must_use]
+    pub fn token(&self) -> Option<&str> {
+        let value = self
+            .metadata("token")
+            .or_else(|| self.metadata("authorization"))?;
+        Some(value.strip_prefix("Bearer ").unwrap_or(value))
+    }
+
+    /// Whether the client wants to be refused when there is no leader.
+    #[must_use]
+    pub fn requires_leader(&self) -> bool {
+        self.headers
+            .get("hasleader")
+            .is_some_and(|value| value == "true")
+    }
+
+    /// The version that the client says it speaks.
+    ///
+    /// # Errors
+    /// [`InvalidMetadata`] when it is not UTF-8.
+    pub fn client_api_version(&self) -> Result<Option<&str>, InvalidMetadata> {
+        const KEY: &str = "client-api-version";
+        match self.headers.get(KEY) {
+            None => Ok(None),
+            Some(value) => match str::from_utf8(value.as_bytes()) {
+                Ok(text) => Ok(Some(text)),
+                Err(_) => Err(InvalidMetadata { key: KEY }),
+            },
+        }
+    }
+
+    /// Whether the REST gateway made this call, so that a client certificate names nobody.
+    #[must_use]
+    pub fn via_gateway(&self) -> bool {
+        self.headers.contains_key("grpcgateway-accept")
+    }
+
+    /// A metadata value that is printable text.
+    #[must_use]
+    pub fn metadata(&self, key: &str) -> Option<&str> {
+        self.headers.get(key)?.to_str().ok()
+    }
+
+    /// Who calls.
+    #[must_use]
+    pub fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
+    /// When the client stops waiting.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Headers hold tokens: they are not for logs.
+        f.debug_struct("Call")
+            .field("method", &self.method)
+            .field("peer", &self.peer)
+            .field("deadline", &self.deadline)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+impl Call {
+    /// A call for tests of what reads metadata.
+    pub(crate) fn with_headers(headers: HeaderMap) -> Self {
+        Self {
+            method: MethodId(0),
+            headers,
+            peer: Rc::new(Peer::Unix),
+            deadline: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn call(pairs: &[(&'static str, &'static [u8])]) -> Call {
+        let mut headers = HeaderMap::new();
+        for (key, value) in pairs {
+            headers.insert(*key, HeaderValue::from_bytes(value).unwrap());
+        }
+        Call::with_headers(headers)
+    }
+
+    /// A token read from the wrong place would lock clients out.
+    #[test]
+    fn metadata() {
+        assert_eq!(call(&[("authorization", b"Bearer a")]).token(), Some("a"));
+        let both = call(&[("token", b"b"), ("authorization", b"a")]);
+        assert_eq!(both.token(), Some("b"));
+        assert_eq!(call(&[]).token(), None);
+        assert!(call(&[("hasleader", b"true")]).requires_leader());
+        assert!(!call(&[("hasleader", b"false")]).requires_leader());
+        assert!(
+            call(&[("client-api-version", b"\xff")])
+                .client_api_version()
+                .is_err()
+        );
+        let version = call(&[("client-api-version", b"3.7")]);
+        assert_eq!(version.client_api_version(), Ok(Some("3.7")));
+    }
+}

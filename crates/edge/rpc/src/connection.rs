@@ -1,0 +1,158 @@
+//! One accepted connection, from its first bytes to its end.
+
+use std::{io, pin::pin, rc::Rc, time::Duration};
+
+use hyper::{
+    rt::Executor,
+    server::conn::{http1, http2},
+    service::service_fn,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::timeout,
+};
+
+use crate::{
+    call::Peer,
+    drain::Drain,
+    grpc,
+    handler::Handler,
+    http1::{HttpHandler, HttpService},
+    listen::PortKind,
+    prefixed::{Prefixed, Protocol},
+    threads::Config,
+};
+
+/// How long a client may take to show which protocol it speaks.
+const PEEK_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long an HTTP/1 client may take to send its headers.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(5 * 60);
+/// What one stream, and all streams of a connection, may send before it is taken from them.
+const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
+const CONNECTION_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
+/// Room for long tokens in the metadata.
+const HEADER_BYTES_MAX: u32 = 64 * 1024;
+/// Calls that a client may have opened and cancelled before they were looked at: a client that
+/// cancels many watches at once is no attacker.
+const PENDING_RESETS_MAX: usize = 1024;
+
+/// Spawns onto the connection's own thread.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LocalExecutor;
+
+impl<F> Executor<F> for LocalExecutor
+where
+    F: Future<Output = ()> + 'static,
+{
+    fn execute(&self, future: F) {
+        tokio::task::spawn_local(future);
+    }
+}
+
+/// What the connections of one thread share.
+pub(crate) struct Shared<G, W> {
+    pub(crate) grpc: Rc<grpc::Service<G>>,
+    pub(crate) http: Rc<HttpService<W>>,
+    pub(crate) http2: http2::Builder<LocalExecutor>,
+    pub(crate) drain: Drain,
+}
+
+/// The settings of HTTP/2 connections.
+pub(crate) fn http2_builder(config: &Config) -> http2::Builder<LocalExecutor> {
+    let mut builder = http2::Builder::new(LocalExecutor);
+    builder
+        .timer(TokioTimer::new())
+        .auto_date_header(false)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_header_list_size(HEADER_BYTES_MAX)
+        .max_pending_accept_reset_streams(PENDING_RESETS_MAX)
+        .max_concurrent_streams(config.max_concurrent_streams);
+    if let Some(keepalive) = config.keepalive {
+        builder
+            .keep_alive_interval(keepalive.interval)
+            .keep_alive_timeout(keepalive.timeout);
+    }
+    builder
+}
+
+/// Serves a connection until it ends. TLS streams come in here after their handshake.
+pub(crate) async fn serve<G, W, S>(
+    shared: Rc<Shared<G, W>>,
+    stream: S,
+    port: PortKind,
+    peer: Peer,
+) -> io::Result<()>
+where
+    G: Handler,
+    W: HttpHandler,
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    let _open = shared.drain.connection();
+    let peer = Rc::new(peer);
+    match port {
+        PortKind::HttpOnly | PortKind::Metrics => serve_http1(shared, stream, port, peer).await,
+        PortKind::Shared | PortKind::GrpcOnly => {
+            let peeked = timeout(PEEK_TIMEOUT, Prefixed::peek(stream)).await??;
+            match peeked {
+                Some((Protocol::Http2, stream)) => serve_http2(shared, stream, peer).await,
+                Some((Protocol::Http1, stream)) if port == PortKind::Shared => {
+                    serve_http1(shared, stream, port, peer).await
+                }
+                _ => Ok(()),
+            }
+        }
+    }
+}
+
+async fn serve_http2<G, W, S>(shared: Rc<Shared<G, W>>, stream: S, peer: Rc<Peer>) -> io::Result<()>
+where
+    G: Handler,
+    W: HttpHandler,
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    let grpc = Rc::clone(&shared.grpc);
+    let service = service_fn(move |request| Rc::clone(&grpc).serve(Rc::clone(&peer), request));
+    let mut connection = pin!(shared.http2.serve_connection(TokioIo::new(stream), service));
+    tokio::select! {
+        biased;
+        ended = connection.as_mut() => ended,
+        () = shared.drain.clone().started() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    }
+    .map_err(io::Error::other)
+}
+
+async fn serve_http1<G, W, S>(
+    shared: Rc<Shared<G, W>>,
+    stream: S,
+    port: PortKind,
+    peer: Rc<Peer>,
+) -> io::Result<()>
+where
+    G: Handler,
+    W: HttpHandler,
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    let http = Rc::clone(&shared.http);
+    let service =
+        service_fn(move |request| Rc::clone(&http).serve(port, Rc::clone(&peer), request));
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .title_case_headers(true);
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    tokio::select! {
+        biased;
+        ended = connection.as_mut() => ended,
+        () = shared.drain.clone().started() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    }
+    .map_err(io::Error::other)
+}

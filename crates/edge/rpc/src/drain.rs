@@ -1,0 +1,66 @@
+//! Tells the connections and streams of a thread that the server stops.
+
+use std::{cell::Cell, rc::Rc};
+
+use tokio::sync::{Notify, futures::Notified};
+
+/// Shared by everything on a thread that has to end.
+#[derive(Clone, Default)]
+pub(crate) struct Drain {
+    state: Rc<State>,
+}
+
+#[derive(Default)]
+struct State {
+    started: Cell<bool>,
+    changed: Notify,
+    connections: Cell<usize>,
+}
+
+impl Drain {
+    pub(crate) fn start(&self) {
+        self.state.started.set(true);
+        self.state.changed.notify_waiters();
+    }
+
+    /// Returns once the server stops.
+    pub(crate) async fn started(self) {
+        self.when(|state| state.started.get()).await;
+    }
+
+    /// Returns once no connection is left.
+    pub(crate) async fn finished(&self) {
+        self.when(|state| state.connections.get() == 0).await;
+    }
+
+    /// Counts a connection for as long as the guard lives.
+    pub(crate) fn connection(&self) -> ConnectionGuard {
+        let open = &self.state.connections;
+        open.set(open.get() + 1);
+        ConnectionGuard {
+            drain: self.clone(),
+        }
+    }
+
+    async fn when(&self, holds: impl Fn(&State) -> bool) {
+        while !holds(&self.state) {
+            let changed: Notified<'_> = self.state.changed.notified();
+            changed.await;
+        }
+    }
+}
+
+/// One open connection.
+pub(crate) struct ConnectionGuard {
+    drain: Drain,
+}
+
+impl Drop for ConnectionGuard {
+    fn drop(&mut self) {
+        let open = &self.drain.state.connections;
+        open.set(open.get() - 1);
+        if open.get() == 0 {
+            self.drain.state.changed.notify_waiters();
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! From an HTTP/2 request to a handler and back.
+
+use std::{convert::Infallible, future::poll_fn, pin::pin, rc::Rc, sync::Arc, task::Poll};
+
+use http::{
+    HeaderMap, HeaderValue, Request, Response, StatusCode,
+    header::{CONTENT_TYPE, HeaderName},
+};
+use hyper::body::Incoming;
+use proto::error::Code;
+use tokio::time::Instant;
+
+use crate::{
+    body::{ResponseBody, StreamBody},
+    call::{Call, Peer},
+    compression::{self, GRPC_ENCODING, GZIP},
+    deadline::{self, Deadline},
+    drain::Drain,
+    frame::{Framed, Reader},
+    handler::Handler,
+    inbound::Inbound,
+    metrics::{CallMetrics, Counted},
+    outbound,
+    status::Status,
+    table::Table,
+};
+
+const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
+const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
+const UNKNOWN_VERSION: &str = "unknown";
+
+/// What the gRPC calls of one thread share.
+pub(crate) struct Service<G> {
+    pub(crate) handler: Rc<G>,
+    pub(crate) table: Table,
+    pub(crate) metrics: Arc<CallMetrics>,
+    pub(crate) drain: Drain,
+    pub(crate) message_bytes_max: usize,
+}
+
+/// A call that was refused before its method was known to exist.
+struct Refusal {
+    http: StatusCode,
+    status: Status,
+}
+
+/// What the head of a request says about its framing.
+struct Head {
+    content_type: HeaderValue,
+    gzip: bool,
+    deadline: Option<Instant>,
+}
+
+impl<G: Handler> Service<G> {
+    /// Answers one request.
+    pub(crate) async fn serve(
+        self: Rc<Self>,
+        peer: Rc<Peer>,
+        request: Request<Incoming>,
+    ) -> Result<Response<ResponseBody>, Infallible> {
+        let (parts, body) = request.into_parts();
+        let head = match read_head(&parts) {
+            Ok(head) => head,
+            Err(refusal) => return Ok(refused(refusal)),
+        };
+        let method = match self.table.find(parts.uri.path()) {
+            Ok(method) => method,
+            Err(status) => return Ok(trailers_only(head.content_type, &status)),
+        };
+        let call = Call {
+            method,
+            headers: parts.headers,
+            peer,
+            deadline: head.deadline,
+        };
+        let described = self.table.method(method);
+        let streaming = described.client_streaming || described.server_streaming;
+        if let Ok(version) = call.client_api_version() {
+            self.metrics
+                .client_request(streaming, version.unwrap_or(UNKNOWN_VERSION));
+        }
+        let reader = Reader::new(body, head.gzip, self.message_bytes_max);
+        Ok(if streaming {
+            self.stream(head, call, reader).await
+        } else {
+            self.unary(head, call, reader).await
+        })
+    }
+
+    async fn unary(
+        self: Rc<Self>,
+        head: Head,
+        call: Call,
+        mut reader: Reader,
+    ) -> Response<ResponseBody> {
+        let mut counted = Counted::start(&self.metrics, call.method);
+        let Head {
+            gzip,
+            deadline,
+            content_type,
+        } = head;
+        let result = {
+            let work = async {
+                let request = only_message(&mut reader).await?;
+                counted.received(request.len());
+                Rc::clone(&self.handler).unary(call, request).await
+            };
+            deadline::before(deadline, pin!(work)).await
+        };
+        let framed = result.and_then(|message| {
+            let bytes = message.len();
+            Ok((bytes, Framed::new(message, gzip)?))
+        });
+        match framed {
+            Ok((bytes, framed)) => {
+                counted.sent(bytes);
+                counted.end(Code::Ok);
+                response(content_type, gzip, ResponseBody::Reply(framed))
+            }
+            Err(status) => {
+                counted.end(status.code);
+                trailers_only(content_type, &status)
+            }
+        }
+    }
+
+    async fn stream(
+        self: Rc<Self>,
+        head: Head,
+        call: Call,
+        reader: Reader,
+    ) -> Response<ResponseBody> {
+        let method = call.method;
+        let counted = Counted::start(&self.metrics, method);
+        let inbound = Inbound::new(reader, Arc::clone(&self.metrics), method);
+        let (outbound, source) = outbound::channel();
+        let handler = Rc::clone(&self.handler).stream(call, inbound, outbound);
+        let mut body = Box::new(StreamBody::new(
+            handler,
+            source,
+            Deadline::new(head.deadline),
+            self.drain.clone(),
+            head.gzip,
+            counted,
+        ));
+        match poll_fn(|cx| Poll::Ready(body.open(cx))).await {
+            Ok(()) => response(head.content_type, head.gzip, ResponseBody::Stream(body)),
+            Err(status) => trailers_only(head.content_type, &status),
+        }
+    }
+}
+
+/// The one message of a unary call. What follows it is ignored.
+async fn only_message(reader: &mut Reader) -> Result<bytes::Bytes, Status> {
+    match poll_fn(|cx| reader.poll_next(cx)).await {
+        Some(message) => message,
+        None => Err(Status::new(
+            Code::Internal,
+            "cardinality violation: received no request message from non-client-streaming RPC",
+        )),
+    }
+}
+
+fn read_head(parts: &http::request::Parts) -> Result<Head, Refusal> {
+    let headers = &parts.headers;
+    let content_type = content_type(headers.get(CONTENT_TYPE))?;
+    if parts.method != http::Method::POST {
+        return Err(Refusal {
+            http: StatusCode::METHOD_NOT_ALLOWED,
+            status: Status::new(
+                Code::Internal,
+                format!(
+                    "Received a HEADERS frame with :method {:?} which should be POST",
+                    parts.method.as_str()
+                ),
+            ),
+        });
+    }
+    let deadline = match headers.get(GRPC_TIMEOUT) {
+        None => None,
+        Some(value) => match deadline::parse_timeout(value.as_bytes()) {
+            Ok(timeout) => Some(Instant::now() + timeout),
+            Err(status) => {
+                return Err(Refusal {
+                    http: StatusCode::BAD_REQUEST,
+                    status,
+                });
+            }
+        },
+    };
+    let gzip = match headers.get(GRPC_ENCODING) {
+        None => false,
+        Some(encoding) => compression::is_gzip(encoding).map_err(|status| Refusal {
+            http: StatusCode::OK,
+            status,
+        })?,
+    };
+    Ok(Head {
+        content_type,
+        gzip,
+        deadline,
+    })
+}
+
+/// The content type to answer with: the request's own, if it is gRPC.
+fn content_type(value: Option<&HeaderValue>) -> Result<HeaderValue, Refusal> {
+    let bytes = value.map_or(&b""[..], HeaderValue::as_bytes);
+    match bytes.strip_prefix(b"application/grpc") {
+        Some(b"") => Ok(GRPC),
+        Some([b'+', ..]) => Ok(value.cloned().unwrap_or(GRPC)),
+        Some([b';', ..]) => Ok(GRPC),
+        _ => Err(Refusal {
+            http: StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            status: Status::new(
+                Code::InvalidArgument,
+                format!(
+                    "invalid gRPC request content-type {:?}",
+                    String::from_utf8_lossy(bytes)
+                ),
+            ),
+        }),
+    }
+}
+
+fn response(content_type: HeaderValue, gzip: bool, body: ResponseBody) -> Response<ResponseBody> {
+    let mut headers = HeaderMap::with_capacity(3);
+    headers.insert(CONTENT_TYPE, content_type);
+    if gzip {
+        headers.insert(GRPC_ENCODING, GZIP);
+    }
+    let mut response = Response::new(body);
+    *response.headers_mut() = headers;
+    response
+}
+
+/// A response that is only a head, with the status in it.
+fn trailers_only(content_type: HeaderValue, status: &Status) -> Response<ResponseBody> {
+    let mut response = response(content_type, false, ResponseBody::Empty);
+    status.write_to(response.headers_mut());
+    response
+}
+
+fn refused(refusal: Refusal) -> Response<ResponseBody> {
+    let mut response = trailers_only(GRPC, &refusal.status);
+    *response.status_mut() = refusal.http;
+    response
+}

@@ -1,0 +1,223 @@
+//! The plain HTTP endpoints: the boundary to who answers them, and the replies of Go's library.
+
+use std::{convert::Infallible, rc::Rc, sync::Arc};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
+
+use crate::{
+    access::{AccessControl, Decision},
+    call::Peer,
+    listen::PortKind,
+};
+
+/// What is answered to a plain HTTP request.
+pub type HttpResponse = Response<Full<Bytes>>;
+
+/// A plain HTTP request, read completely.
+#[derive(Debug)]
+pub struct HttpRequest {
+    /// The method.
+    pub method: Method,
+    /// Path and query; `/v3beta/` is already rewritten.
+    pub uri: Uri,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+    /// The kind of port that it came by: metrics ports serve fewer paths.
+    pub port: PortKind,
+    /// Who asks.
+    pub peer: Rc<Peer>,
+}
+
+impl HttpRequest {
+    /// The parameters of the query, decoded, in their order.
+    #[must_use]
+    pub fn query(&self) -> Vec<(String, String)> {
+        let query = self.uri.query().unwrap_or_default();
+        let pairs = query.split('&').filter(|pair| !pair.is_empty());
+        pairs
+            .map(|pair| {
+                let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+                (form_decoded(name), form_decoded(value))
+            })
+            .collect()
+    }
+}
+
+/// Answers the plain HTTP endpoints; one lives on each connection thread.
+pub trait HttpHandler: 'static {
+    /// Answers a request.
+    fn handle(self: Rc<Self>, request: HttpRequest)
+    -> impl Future<Output = HttpResponse> + 'static;
+}
+
+/// What the HTTP requests of one thread share.
+pub(crate) struct HttpService<W> {
+    pub(crate) handler: Rc<W>,
+    pub(crate) access: Arc<AccessControl>,
+    pub(crate) body_bytes_max: usize,
+}
+
+impl<W: HttpHandler> HttpService<W> {
+    /// Answers one request.
+    pub(crate) async fn serve(
+        self: Rc<Self>,
+        port: PortKind,
+        peer: Rc<Peer>,
+        mut request: Request<Incoming>,
+    ) -> Result<HttpResponse, Infallible> {
+        let added = if port == PortKind::Metrics {
+            HeaderMap::new()
+        } else {
+            match self.access.check(&mut request) {
+                Decision::Pass(added) => added,
+                Decision::Answer(response) => return Ok(response),
+            }
+        };
+        let (parts, body) = request.into_parts();
+        let mut response = match Limited::new(body, self.body_bytes_max).collect().await {
+            Ok(body) => {
+                let request = HttpRequest {
+                    method: parts.method,
+                    uri: parts.uri,
+                    headers: parts.headers,
+                    body: body.to_bytes(),
+                    port,
+                    peer,
+                };
+                Rc::clone(&self.handler).handle(request).await
+            }
+            Err(error) if error.is::<LengthLimitError>() => replies::error(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "http: request body too large",
+            ),
+            Err(_) => replies::error(StatusCode::BAD_REQUEST, "Bad Request"),
+        };
+        response.headers_mut().extend(added);
+        Ok(response)
+    }
+}
+
+/// The replies of Go's HTTP library, byte for byte.
+pub mod replies {
+    use bytes::Bytes;
+    use http::{
+        HeaderValue, StatusCode,
+        header::{ALLOW, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS},
+    };
+    use http_body_util::Full;
+
+    use super::HttpResponse;
+
+    const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+
+    /// Text with a status.
+    #[must_use]
+    pub fn plain(status: StatusCode, body: Bytes) -> HttpResponse {
+        with_type(status, TEXT, body)
+    }
+
+    /// A body of any type.
+    #[must_use]
+    pub fn with_type(status: StatusCode, content_type: HeaderValue, body: Bytes) -> HttpResponse {
+        let mut response = HttpResponse::new(Full::new(body));
+        *response.status_mut() = status;
+        response.headers_mut().insert(CONTENT_TYPE, content_type);
+        response
+    }
+
+    /// Text that browsers may not take for anything else, without an added line end.
+    #[must_use]
+    pub fn nosniff(status: StatusCode, body: Bytes) -> HttpResponse {
+        let mut response = plain(status, body);
+        let nosniff = HeaderValue::from_static("nosniff");
+        response
+            .headers_mut()
+            .insert(X_CONTENT_TYPE_OPTIONS, nosniff);
+        response
+    }
+
+    /// An error text and a line end.
+    #[must_use]
+    pub fn error(status: StatusCode, text: &str) -> HttpResponse {
+        nosniff(status, Bytes::from(format!("{text}\n")))
+    }
+
+    /// No such path.
+    #[must_use]
+    pub fn not_found() -> HttpResponse {
+        error(StatusCode::NOT_FOUND, "404 page not found")
+    }
+
+    /// The path is only there for `allowed`.
+    #[must_use]
+    pub fn method_not_allowed(allowed: &'static str) -> HttpResponse {
+        let mut response = error(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
+        response
+            .headers_mut()
+            .insert(ALLOW, HeaderValue::from_static(allowed));
+        response
+    }
+}
+
+/// Undoes the encoding of forms; what is not well-formed stays as it is.
+fn form_decoded(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        at += 1;
+        out.push(match byte {
+            b'+' => b' ',
+            b'%' => match bytes.get(at..at + 2).and_then(hex_byte) {
+                Some(decoded) => {
+                    at += 2;
+                    decoded
+                }
+                None => byte,
+            },
+            _ => byte,
+        });
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+fn hex_byte(digits: &[u8]) -> Option<u8> {
+    let digits = std::str::from_utf8(digits).ok()?;
+    u8::from_str_radix(digits, 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A misread parameter would hide an alarm from a health check.
+    #[test]
+    fn query() {
+        let request = HttpRequest {
+            method: Method::GET,
+            uri: Uri::from_static("/health?exclude=NOSPACE&exclude=a+b%21&verbose&x=%zz&%"),
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            port: PortKind::Shared,
+            peer: Rc::new(Peer::Unix),
+        };
+        let pairs = request.query();
+        let pairs: Vec<_> = pairs
+            .iter()
+            .map(|(n, v)| (n.as_str(), v.as_str()))
+            .collect();
+        let want = [
+            ("exclude", "NOSPACE"),
+            ("exclude", "a b!"),
+            ("verbose", ""),
+            ("x", "%zz"),
+            ("%", ""),
+        ];
+        assert_eq!(pairs, want);
+    }
+}
