@@ -1,3 +1,46 @@
-//! Skeleton.
+//! The one front door to everything that a developer or CI runs.
+//!
+//! ```text
+//! cargo xtask check        format, lints, docs, layers, licences, fast tests: before every commit
+//! cargo xtask test         everything that CI runs
+//! cargo xtask bench        the same load against this server and a real etcd member
+//! cargo xtask fuzz         every fuzz target for a while
+//! cargo xtask sim          whole clusters from seeds
+//! cargo xtask dist         release binaries with checksums
+//! ```
 
-fn main() {}
+mod bench;
+mod check;
+mod dist;
+mod fuzz;
+mod layers;
+mod licences;
+mod run;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: cargo xtask <check | test | bench | fuzz | sim | dist> [options]";
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let command = arguments.next().unwrap_or_default();
+    let rest: Vec<String> = arguments.collect();
+    let result = match command.as_str() {
+        "check" => check::check(),
+        "test" => test::test(),
+        "bench" => bench::bench(&rest),
+        "fuzz" => fuzz::fuzz(&rest),
+        "sim" => Err(anyhow::anyhow!("the simulator is not built yet")),
+        "dist" => dist::dist(),
+        _ => Err(anyhow::anyhow!(USAGE)),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask {command}: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
