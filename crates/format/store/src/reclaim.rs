@@ -1,0 +1,158 @@
+//! Giving space back, a step at a time, between commits.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::error::StoreFault;
+use crate::file::remove;
+use crate::rewrite::Rewrite;
+use crate::segment::Segment;
+use crate::space::{BLOCK_OVERHEAD, SEGMENT_OVERHEAD, Space, Usage, Work};
+use crate::store::Store;
+use crate::view::View;
+
+/// What a step of reclaiming did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reclaimed {
+    /// By how much the files became smaller; 0 while a rewrite is under way.
+    pub bytes_freed: u64,
+    /// Whether there is more to do. Files that readers hold do not count: they are removed by a
+    /// later call.
+    pub more: bool,
+}
+
+impl Store {
+    /// Does at most one step of about `budget_bytes` of reading and writing, if the files hold too
+    /// much garbage; the caller paces the calls and repeats them while there is more.
+    ///
+    /// Sealing and the sync at the end of a rewrite are not split further. Readers are not held up.
+    ///
+    /// # Errors
+    /// [`StoreFault`]: the store is stopped.
+    pub fn reclaim(&mut self, budget_bytes: u64) -> Result<Reclaimed, StoreFault> {
+        self.guard(|store| store.reclaim_step(budget_bytes))
+    }
+
+    /// Asks the following calls of [`Store::reclaim`] to treat any garbage as worth the work, until
+    /// nothing is left to do.
+    pub fn defragment(&mut self) {
+        self.is_defragmenting = true;
+    }
+
+    fn reclaim_step(&mut self, budget: u64) -> Result<Reclaimed, StoreFault> {
+        let before = self.sizes().total;
+        if self.rewrite.is_none() {
+            match self.choose() {
+                Some(Work::Roll) => self.roll()?,
+                Some(Work::Rewrite(run)) => self.begin_rewrite(run)?,
+                None => self.is_defragmenting = false,
+            }
+        }
+        self.continue_rewrite(budget)?;
+        self.remove_doomed()?;
+        self.refresh_sizes();
+        Ok(Reclaimed {
+            bytes_freed: before.saturating_sub(self.sizes().total),
+            more: self.rewrite.is_some() || self.choose().is_some(),
+        })
+    }
+
+    fn choose(&self) -> Option<Work> {
+        let view = self.shared.view.load();
+        let (_, sealed) = view.segments.split_last()?;
+        let sealed: Vec<Usage> = sealed.iter().map(|segment| usage(segment)).collect();
+        let space = Space {
+            sealed: &sealed,
+            active: self.active_usage(),
+            in_use: self.live_bytes(&view),
+            segment_bytes: self.options.segment_bytes,
+            is_defragmenting: self.is_defragmenting,
+        };
+        space.choose()
+    }
+
+    /// The active segment as if it were sealed; its base is not garbage but the buckets.
+    fn active_usage(&self) -> Usage {
+        let segment = &self.active.segment;
+        let len = self.active.sealed_len();
+        let live = segment.live_cost();
+        let kept = live + self.shared.buckets.read().bytes() + overhead(segment);
+        Usage {
+            len,
+            live,
+            garbage: len.saturating_sub(kept),
+        }
+    }
+
+    fn begin_rewrite(&mut self, run: Range<usize>) -> Result<(), StoreFault> {
+        let view = self.shared.view.load();
+        let sources = view.segments[run].to_vec();
+        self.generation += 1;
+        self.rewrite = Some(Rewrite::begin(&*self.dir, sources, self.generation)?);
+        Ok(())
+    }
+
+    fn continue_rewrite(&mut self, budget: u64) -> Result<(), StoreFault> {
+        let sync = self.options.sync;
+        let Some(mut rewrite) = self.rewrite.take() else {
+            return Ok(());
+        };
+        if !rewrite.step(budget, sync)? {
+            self.rewrite = Some(rewrite);
+            return Ok(());
+        }
+        let sources = rewrite.sources().to_vec();
+        let segment = rewrite.finish(&*self.dir, sync)?;
+        self.swap(sources, segment);
+        Ok(())
+    }
+
+    /// Shows readers the rewritten segment in place of its sources.
+    fn swap(&mut self, sources: Vec<Arc<Segment>>, segment: Arc<Segment>) {
+        let view = self.shared.view.load_full();
+        let is_first = |listed: &Arc<Segment>| listed.id.first == segment.id.first;
+        let begin = view.segments.iter().position(is_first);
+        let begin = begin.expect("only a rewrite takes segments out of the list");
+        let mut segments = view.segments.clone();
+        let replaced = segments.splice(begin..begin + sources.len(), [segment]);
+        let is_same = replaced
+            .zip(&sources)
+            .all(|(old, source)| Arc::ptr_eq(&old, source));
+        assert!(is_same, "the sources of a rewrite are neighbours");
+        self.shared.view.store(Arc::new(View {
+            segments,
+            newest: view.newest,
+        }));
+        self.doomed.extend(sources);
+    }
+
+    /// Removes the files of replaced segments that no reader can reach any more.
+    fn remove_doomed(&mut self) -> Result<(), StoreFault> {
+        let doomed = std::mem::take(&mut self.doomed);
+        for segment in doomed {
+            // Nobody can get another reference: the segment is in no published view.
+            if Arc::strong_count(&segment) == 1 {
+                remove(&*self.dir, &segment.id.file_name())?;
+            } else {
+                self.doomed.push(segment);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What rewriting a sealed segment would save. One that was rewritten holds nothing but records;
+/// one from commits also holds batch headers, bucket changes and its base.
+fn usage(segment: &Segment) -> Usage {
+    let (len, live) = (segment.len(), segment.live_cost());
+    let garbage = if segment.id.is_log() {
+        len.saturating_sub(live + overhead(segment))
+    } else {
+        segment.dead_cost()
+    };
+    Usage { len, live, garbage }
+}
+
+fn overhead(segment: &Segment) -> u64 {
+    SEGMENT_OVERHEAD + BLOCK_OVERHEAD * segment.blocks() as u64
+}
