@@ -11,7 +11,7 @@
 use bytes::{BufMut, BytesMut};
 use types::{ClusterId, MemberId, Term};
 
-use crate::response::{Body, NO_WATCHER, Response, SentEvent};
+use crate::response::{Body, Response, SentEvent};
 
 const HEADER: u8 = 0x0a;
 const HEADER_CLUSTER: u8 = 0x08;
@@ -132,12 +132,6 @@ impl Response {
                 .iter()
                 .map(SentEvent::field_len)
                 .sum::<usize>()
-    }
-
-    /// Whether this is the one answer to a manual request for progress.
-    #[must_use]
-    pub fn is_manual_progress(&self) -> bool {
-        self.watch_id == NO_WATCHER && self.body == Body::Progress
     }
 }
 

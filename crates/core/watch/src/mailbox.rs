@@ -157,6 +157,10 @@ impl Mailbox {
         Some(item)
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue.lock().items.is_empty()
+    }
+
     pub(crate) fn wake(&self) {
         (self.wake)();
     }
@@ -204,3 +208,7 @@ impl fmt::Debug for Mailbox {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+#[path = "mailbox/tests.rs"]
+mod tests;

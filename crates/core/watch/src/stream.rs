@@ -152,11 +152,13 @@ impl Stream {
                 Some(Item::Lapsed { to, from }) => self.fall_behind(to, from),
                 Some(Item::Quiet { to, revision }) => {
                     if self.take_quiet(to) {
-                        return Ok(send_progress(to.watch_id, revision));
+                        return Ok(Step::Send(progress(to.watch_id, revision)));
                     }
                 }
                 Some(Item::Progress { revision }) => {
-                    return Ok(send_progress(NO_WATCHER, revision));
+                    if self.takes_progress(revision) {
+                        return Ok(Step::Send(progress(NO_WATCHER, revision)));
+                    }
                 }
             }
         }
@@ -306,12 +308,12 @@ fn canceled(watch_id: i64, revision: i64, compacted: i64) -> Response {
     }
 }
 
-fn send_progress(watch_id: i64, revision: i64) -> Step {
-    Step::Send(Response {
+fn progress(watch_id: i64, revision: i64) -> Response {
+    Response {
         watch_id,
         revision,
         body: Body::Progress,
-    })
+    }
 }
 
 impl Drop for Stream {

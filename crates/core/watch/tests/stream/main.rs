@@ -1,0 +1,9 @@
+//! A stream seen from outside: requests in, responses out, over a store kept as a list.
+
+mod encoding;
+mod model;
+mod pace;
+
+mod rules;
+mod threads;
+mod world;
