@@ -5,7 +5,7 @@ use std::io;
 /// Faults to inject; operations count from 1 over the life of the disk (see [`Counts`]).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Faults {
-    /// The write of this number fails after half of its bytes.
+    /// The write of this number fails after half of its bytes, rounded down to a sector's end.
     pub fail_write: Option<u64>,
     /// The sync (of a file or directory) of this number fails; what it covers stays un-synced.
     pub fail_sync: Option<u64>,
@@ -34,7 +34,7 @@ pub struct Counts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Done,
-    /// The first `written` bytes of a write arrive, nothing of anything else.
+    /// About the first `written` bytes of a write arrive, nothing of anything else.
     Failed {
         written: usize,
         kind: io::ErrorKind,

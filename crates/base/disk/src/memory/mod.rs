@@ -27,7 +27,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::{Dir, File, LockKind, OpenMode};
-use content::Content;
+use content::{Content, SECTOR};
 use faults::{Change, Injector, Verdict, failed, power_lost};
 use tree::{FileNode, Folder, Node, NodeId, Tree};
 
@@ -343,7 +343,10 @@ impl File for MemFile {
                 Ok(())
             }
             Verdict::Failed { written, kind } => {
-                file.write(&buf[..written], offset);
+                // Like a real disk: what arrives ends where a sector ends.
+                let end = (offset + written as u64) / SECTOR * SECTOR;
+                let arrived = end.saturating_sub(offset) as usize;
+                file.write(&buf[..arrived], offset);
                 Err(failed(kind))
             }
             Verdict::Cut => {

@@ -112,11 +112,12 @@ fn faults_hit_what_they_name() {
     dir.set_faults(Faults {
         fail_write: Some(3),
         fail_sync: Some(3),
-        full_after: Some(4096 + 512 + 600),
+        full_after: Some(4096 + 1400 + 600),
         ..Faults::default()
     });
-    assert!(file.write_all_at(&[4; 512], 0).is_err());
-    assert_eq!(read(&dir, "f")[..512], [[4; 256], [2; 256]].concat());
+    assert!(file.write_all_at(&[4; 1400], 100).is_err());
+    let torn = [&[2; 100][..], &[4; 412], &[2; 1536]].concat();
+    assert_eq!(read(&dir, "f"), torn);
     assert!(file.sync_data().is_err());
     assert_eq!(read(&dir.crash(Crash::LoseAll), "f"), [1; 2048]);
     file.sync_data().unwrap();
