@@ -1,0 +1,198 @@
+//! The apply thread: owns the write side of the state and answers whoever waits.
+//!
+//! For each batch of committed entries it applies them in order, hands events to the watch hub, and
+//! delivers the answers with one wake-up per connection thread. Between batches it takes steps of a
+//! running compaction and hands what was applied to the store thread, about every
+//! [`COMMIT_INTERVAL`] or [`COMMIT_OPS`] changes.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use apply::{Apply, Outcome};
+use mvcc::{CompactStep, HashJob};
+use types::Entry;
+
+use super::fatal;
+use super::inbox::Inbox;
+use super::mailbox::{Letter, Sorter};
+use super::raft_thread::RaftInput;
+use super::shared::Engine;
+use super::store_thread::StoreInput;
+
+/// Most keys that one step of a compaction visits while applying waits.
+const COMPACT_STEP_KEYS: usize = 1_000;
+/// Most entries that are applied before answers leave and raft is told.
+const BATCH_ENTRIES: usize = 1_000;
+
+/// What the apply thread is asked to do.
+#[derive(Debug)]
+pub(crate) enum ApplyInput {
+    /// Committed entries, in order.
+    Entries(Vec<Entry>),
+}
+
+/// When what was applied goes to the store's files.
+#[derive(Clone, Copy, Debug)]
+pub struct CommitPolicy {
+    /// The longest that a change waits.
+    pub interval: Duration,
+    /// Changes that are enough for a commit of their own.
+    pub ops: usize,
+}
+
+/// The apply thread's own state.
+pub(crate) struct ApplyThread {
+    pub(crate) apply: Apply,
+    pub(crate) engine: Engine,
+    pub(crate) raft: Inbox<RaftInput>,
+    pub(crate) store: Inbox<StoreInput>,
+    pub(crate) policy: CommitPolicy,
+    /// The newest revision that the hub knows of.
+    pub(crate) published: i64,
+    /// Pause between two steps of a compaction.
+    pub(crate) compaction_pause: Duration,
+}
+
+impl ApplyThread {
+    /// Runs until the inbox is closed; everything that was applied is handed to the store before.
+    pub(crate) fn run(mut self, inbox: &Inbox<ApplyInput>) {
+        let mut answers = Sorter::new(self.engine.post().clone());
+        let mut batch = Vec::new();
+        let mut timers = Timers::default();
+        while inbox.take(&mut batch, timers.next()) {
+            for ApplyInput::Entries(entries) in batch.drain(..) {
+                for chunk in entries.chunks(BATCH_ENTRIES) {
+                    self.apply_chunk(chunk, &mut answers);
+                }
+            }
+            let now = Instant::now();
+            timers.compaction = self.compact_when_due(timers.compaction, now);
+            timers.commit = self.commit_when_due(timers.commit, now);
+        }
+        self.commit();
+    }
+
+    fn apply_chunk(&mut self, chunk: &[Entry], answers: &mut Sorter) {
+        let begin = Instant::now();
+        let mut conf_changes = Vec::new();
+        for entry in chunk {
+            let watched = !self.engine.hub().is_idle();
+            let outcome = self.apply.entry(entry, self.engine.now(), watched);
+            let outcome =
+                outcome.unwrap_or_else(|fault| fatal("an entry cannot be applied", &fault));
+            self.publish(&outcome);
+            conf_changes.extend(outcome.conf_change);
+            if let Some(applied) = outcome.applied {
+                if applied.over_quota {
+                    self.engine.space().report_exhausted();
+                }
+                answers.add(applied.id, Letter::Applied(applied));
+            }
+        }
+        let applied = self.apply.applied();
+        // Status first: who gets an answer may ask for the applied index at once.
+        self.engine.status().set_applied(applied);
+        answers.deliver();
+        self.raft.push(RaftInput::Applied {
+            index: applied,
+            conf_changes,
+        });
+        self.engine.meters().applied(begin.elapsed(), chunk.len());
+    }
+
+    /// Shows the other threads what an entry changed, before anybody is answered.
+    fn publish(&mut self, outcome: &Outcome) {
+        let revision = self.apply.writer().revision();
+        let shared = self.engine.shared();
+        if let Some(events) = &outcome.events {
+            shared.hub.publish(std::slice::from_ref(events));
+        } else if revision > self.published {
+            shared.hub.pass(revision);
+        }
+        self.published = revision;
+        if outcome.membership_changed {
+            shared
+                .membership
+                .store(Arc::new(self.apply.membership().clone()));
+        }
+        if outcome.alarms_changed {
+            shared.alarms.store(Arc::new(self.apply.alarms().clone()));
+        }
+    }
+
+    /// Takes a step of a running compaction when it is time; when the next one is due.
+    fn compact_when_due(&mut self, due: Option<Instant>, now: Instant) -> Option<Instant> {
+        if !self.apply.writer().is_compacting() {
+            return None;
+        }
+        if due.is_some_and(|due| due > now) {
+            return due;
+        }
+        match self.apply.writer().compact_step(COMPACT_STEP_KEYS) {
+            CompactStep::Idle => return None,
+            CompactStep::Hash(job) => hash_aside(job),
+            CompactStep::Waiting | CompactStep::Swept { .. } => {}
+            CompactStep::Finished { revision, .. } => {
+                // The mark and the dead records go to the files at once: space comes back sooner.
+                self.commit();
+                self.engine.compaction().set_finished(revision);
+                tracing::info!(
+                    "scheduled-compact-revision" = revision,
+                    "finished scheduled compaction"
+                );
+                return None;
+            }
+        }
+        Some(now + self.compaction_pause)
+    }
+
+    /// Hands what was applied to the store thread when it is time; when the next time is.
+    fn commit_when_due(&mut self, due: Option<Instant>, now: Instant) -> Option<Instant> {
+        let ops = self.apply.writer().pending_ops();
+        if ops == 0 {
+            return None;
+        }
+        let due = due.unwrap_or(now + self.policy.interval);
+        if due > now && ops < self.policy.ops {
+            return Some(due);
+        }
+        self.commit();
+        None
+    }
+
+    fn commit(&mut self) {
+        if let Some(pending) = self.apply.writer().take_batch() {
+            self.store.push(StoreInput::Commit(pending));
+        }
+    }
+}
+
+/// Computes a compaction's hash on a thread of its own: it reads every record, and steps of the
+/// compaction wait for it, but applying does not.
+fn hash_aside(job: HashJob) {
+    let run = move || {
+        if let Err(fault) = job.run() {
+            fatal("the store cannot be read", &fault);
+        }
+    };
+    let spawned = std::thread::Builder::new()
+        .name("etcd-hash".to_owned())
+        .spawn(run);
+    if let Err(error) = spawned {
+        // Dropping the job lets the compaction go on without its hash.
+        tracing::warn!(%error, "cannot start a thread for the compaction's hash");
+    }
+}
+
+/// When the thread has something to do without being asked.
+#[derive(Debug, Default)]
+struct Timers {
+    commit: Option<Instant>,
+    compaction: Option<Instant>,
+}
+
+impl Timers {
+    fn next(&self) -> Option<Instant> {
+        [self.commit, self.compaction].into_iter().flatten().min()
+    }
+}

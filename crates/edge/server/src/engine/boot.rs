@@ -1,0 +1,286 @@
+//! From a data directory to the state that the threads take over.
+//!
+//! ```text
+//! <data-dir>/member/wal/     the log, in etcd's format
+//! <data-dir>/member/store/   the store
+//! ```
+//! A directory with a log is restarted from it and the configuration of the cluster is ignored; one
+//! without is bootstrapped. The store may lag behind the log after a crash: the entries between
+//! them are applied again. It can never be ahead of it, unless something else touched the files.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use apply::{Alarms, SharedLeases};
+use cluster::{Bootstrap, Membership};
+use disk::Dir;
+use lease::{LeaseRecord, LeaseTable};
+use mvcc::{Reader, Writer};
+use store::{Bucket, Store};
+use types::{ClusterId, HardState, Index, MemberId, SnapshotMark, Term};
+use wal::{Metadata, Recovered, Wal};
+
+use super::running::Config;
+
+/// Why a member does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The directory cannot be used.
+    #[error("cannot access data directory {path}")]
+    DataDir {
+        /// The directory or file.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The directory holds a database that etcd wrote.
+    #[error(
+        "{path} was written by etcd: taking over its data directory is not built yet; start on an empty directory"
+    )]
+    ForeignDatabase {
+        /// The database file.
+        path: String,
+    },
+    /// This member is not in the initial cluster.
+    #[error("couldn't find local name \"{0}\" in the initial cluster configuration")]
+    NameNotFound(String),
+    /// The initial cluster does not make a cluster.
+    #[error(transparent)]
+    Bootstrap(#[from] cluster::BootstrapError),
+    /// The initial cluster has several members.
+    #[error(
+        "clusters of more than one member are not built yet: --initial-cluster has {0} members"
+    )]
+    SeveralMembers(usize),
+    /// The log cannot be opened.
+    #[error("cannot open the write-ahead log")]
+    Log(#[from] wal::OpenError),
+    /// The log cannot be created.
+    #[error("cannot create the write-ahead log")]
+    LogCreate(#[from] wal::CreateError),
+    /// The directory of the log cannot be read.
+    #[error("cannot read the directory of the write-ahead log")]
+    LogDir(#[from] wal::Fault),
+    /// The log cannot be written.
+    #[error("cannot write the write-ahead log")]
+    LogWrite(#[from] wal::WalError),
+    /// The store cannot be opened.
+    #[error("cannot open the store")]
+    Store(#[from] mvcc::OpenError),
+    /// The store holds more than the log can explain.
+    #[error(
+        "the store includes entry {store}, but the log ends at entry {log}: log segments are missing"
+    )]
+    StoreAhead {
+        /// The store's consistent index.
+        store: Index,
+        /// The log's last entry.
+        log: Index,
+    },
+    /// The store lacks entries that the log no longer has.
+    #[error(
+        "the log begins after entry {log}, but the store ends at entry {store}: the store was lost or replaced"
+    )]
+    StoreBehind {
+        /// The store's consistent index.
+        store: Index,
+        /// The mark that the log begins with.
+        log: Index,
+    },
+    /// Stored members do not decode.
+    #[error(transparent)]
+    Members(#[from] cluster::LoadError),
+    /// A stored lease does not decode.
+    #[error("a stored lease does not decode")]
+    Lease(#[from] lease::DecodeLeaseError),
+    /// The log contradicts itself.
+    #[error("cannot restore consensus")]
+    Raft(#[from] raft::StartError),
+    /// The operating system refuses a thread.
+    #[error("cannot start a thread")]
+    Thread(#[source] std::io::Error),
+}
+
+/// Everything that the threads take over.
+pub(super) struct Booted {
+    pub(super) member: MemberId,
+    pub(super) cluster: ClusterId,
+    pub(super) wal: Wal,
+    pub(super) wal_dir: SharedDir,
+    pub(super) raft: raft::Restored,
+    pub(super) mark: Index,
+    pub(super) writer: Writer,
+    pub(super) reader: Reader,
+    pub(super) store: Store,
+    pub(super) consistent: Index,
+    pub(super) membership: Membership,
+    pub(super) leases: SharedLeases,
+    pub(super) alarms: Alarms,
+    pub(super) is_new: bool,
+}
+
+/// Opens or creates everything below the data directory.
+pub(super) fn boot(config: &Config) -> Result<Booted, StartError> {
+    let member_dir = &config.member_dir;
+    let in_dir = |path: &str, source| StartError::DataDir {
+        path: member_dir.describe(path),
+        source,
+    };
+    member_dir
+        .create_dir_all("store")
+        .map_err(|error| in_dir("store", error))?;
+    if member_dir
+        .exists("snap/db")
+        .map_err(|error| in_dir("snap/db", error))?
+    {
+        return Err(StartError::ForeignDatabase {
+            path: member_dir.describe("snap/db"),
+        });
+    }
+    // The store's lock is taken first: a second process is refused before it touches the log.
+    let (writer, reader, store) =
+        mvcc::open(member_dir.sub("store"), config.store.clone(), config.mvcc)?;
+    let wal_dir = config.wal_parent.sub(&config.wal_name);
+    let is_new = !wal::exists(&*wal_dir)?;
+    let (wal, recovered) = if is_new {
+        bootstrap(config)?
+    } else {
+        restart(config, &wal_dir)?
+    };
+    let Metadata { member, cluster } = recovered.metadata;
+    let (consistent, _) = store.consistent_index();
+    let files = store.reader();
+    let bucket = |bucket| files.bucket(bucket);
+    let membership = Membership::load(
+        cluster,
+        config.membership,
+        &bucket(Bucket::Members),
+        &bucket(Bucket::MembersRemoved),
+        &bucket(Bucket::Cluster),
+    )?;
+    let leases = load_leases(config, &bucket(Bucket::Lease), &writer)?;
+    let alarms = Alarms::load(&bucket(Bucket::Alarm));
+    let mark = recovered.snapshot.index;
+    let raft = restored(recovered, consistent, &membership)?;
+    Ok(Booted {
+        member,
+        cluster,
+        wal,
+        wal_dir,
+        raft,
+        mark,
+        writer,
+        reader,
+        store,
+        consistent,
+        membership,
+        leases: SharedLeases::new(leases),
+        alarms,
+        is_new,
+    })
+}
+
+/// A fresh log that begins with the configuration of the initial cluster.
+fn bootstrap(config: &Config) -> Result<(Wal, Recovered), StartError> {
+    let initial = Bootstrap::new(&config.initial_cluster, &config.initial_cluster_token)?;
+    let own = initial
+        .member(&config.name)
+        .ok_or_else(|| StartError::NameNotFound(config.name.clone()))?;
+    if initial.members.len() > 1 {
+        return Err(StartError::SeveralMembers(initial.members.len()));
+    }
+    let metadata = Metadata {
+        member: own.id,
+        cluster: initial.cluster_id,
+    };
+    let mut wal = Wal::create(&*config.wal_parent, &config.wal_name, config.wal, &metadata)?;
+    let entries = initial.entries();
+    let last = entries.last().map_or(Index(0), |entry| entry.index);
+    let state = HardState {
+        term: Term(1),
+        vote: MemberId::NONE,
+        commit: last,
+    };
+    wal.append(&entries, Some(&state))?;
+    wal.flush(true)?;
+    let snapshot = SnapshotMark::default();
+    Ok((
+        wal,
+        Recovered {
+            metadata,
+            state,
+            snapshot,
+            entries,
+            repaired: None,
+        },
+    ))
+}
+
+fn restart(config: &Config, dir: &SharedDir) -> Result<(Wal, Recovered), StartError> {
+    let (wal, recovered) = Wal::open(Arc::clone(dir), config.wal)?;
+    if let Some(repair) = &recovered.repaired {
+        tracing::warn!(
+            file = repair.file,
+            offset = repair.offset,
+            "repaired the torn end of the write-ahead log"
+        );
+    }
+    Ok((wal, recovered))
+}
+
+/// What consensus starts with; checks that log and store belong together.
+fn restored(
+    recovered: Recovered,
+    consistent: Index,
+    membership: &Membership,
+) -> Result<raft::Restored, StartError> {
+    let Recovered {
+        state,
+        snapshot,
+        entries,
+        ..
+    } = recovered;
+    let last = entries.last().map_or(snapshot.index, |entry| entry.index);
+    if consistent < snapshot.index {
+        return Err(StartError::StoreBehind {
+            store: consistent,
+            log: snapshot.index,
+        });
+    }
+    if consistent > last {
+        return Err(StartError::StoreAhead {
+            store: consistent,
+            log: last,
+        });
+    }
+    let conf = membership.conf_state();
+    Ok(raft::Restored {
+        hard_state: state,
+        snapshot,
+        conf,
+        entries,
+        applied: consistent,
+    })
+}
+
+fn load_leases(
+    config: &Config,
+    bucket: &BTreeMap<bytes::Bytes, bytes::Bytes>,
+    writer: &Writer,
+) -> Result<LeaseTable, StartError> {
+    let mut table = LeaseTable::new(config.leases);
+    for (key, value) in bucket {
+        let record = LeaseRecord::decode(key, value)?;
+        table.restore(record.id, record.ttl, record.remaining);
+    }
+    for (key, lease) in writer.attached_leases() {
+        // A key may outlive its lease only through damage that etcd shrugs off as well.
+        if table.attach(key, lease).is_err() {
+            tracing::warn!(%lease, "a key is attached to a lease that does not exist");
+        }
+    }
+    Ok(table)
+}
+
+/// A directory as the start sees it.
+pub(super) type SharedDir = Arc<dyn Dir>;

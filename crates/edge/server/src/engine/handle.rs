@@ -1,0 +1,216 @@
+//! What a connection thread holds of the engine: propose, wait, read.
+//!
+//! A handle belongs to one thread. Proposals of one turn of the reactor leave in one batch; answers
+//! come back through the thread's mailbox in one batch and wake their waiters here. Nothing in this
+//! file is shared between threads except the inbox and the mailbox.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use apply::Applied;
+use bytes::Bytes;
+use foldhash::fast::FixedState;
+use prost::Message;
+use proto::error::Error;
+use proto::etcdserverpb::{InternalRaftRequest, RequestHeader};
+use tokio::sync::{Notify, oneshot};
+use types::{EntryKind, RequestId};
+
+use super::inbox::Inbox;
+use super::mailbox::{Letter, RequestIds};
+use super::raft_thread::{Proposal, RaftInput};
+use super::shared::{Engine, unix_millis};
+
+/// How often requests past their deadline are looked for.
+const SWEEP_INTERVAL: Duration = Duration::from_millis(250);
+
+/// One thread's way to the engine; cheap to clone within its thread.
+#[derive(Clone, Debug)]
+pub struct Handle(Rc<Local>);
+
+#[derive(Debug)]
+struct Local {
+    engine: Engine,
+    thread: usize,
+    ids: RequestIds,
+    raft: Inbox<RaftInput>,
+    waiting: RefCell<HashMap<RequestId, Waiter, FixedState>>,
+    outbox: RefCell<Vec<RaftInput>>,
+    outbox_filled: Notify,
+    is_flush_due: Cell<bool>,
+}
+
+#[derive(Debug)]
+struct Waiter {
+    answer: oneshot::Sender<Result<Option<Applied>, Error>>,
+    deadline: Instant,
+    on_timeout: Error,
+}
+
+impl Handle {
+    /// The handle of thread `thread`, and the tasks that serve it, spawned on the current
+    /// [`tokio::task::LocalSet`].
+    #[must_use]
+    pub fn start(engine: Engine, thread: usize) -> Self {
+        let local = Rc::new(Local {
+            ids: RequestIds::new(engine.post(), thread, unix_millis()),
+            raft: engine.raft_inbox().clone(),
+            engine,
+            thread,
+            waiting: RefCell::default(),
+            outbox: RefCell::default(),
+            outbox_filled: Notify::new(),
+            is_flush_due: Cell::new(false),
+        });
+        tokio::task::spawn_local(deliver_letters(Rc::clone(&local)));
+        tokio::task::spawn_local(flush_outbox(Rc::clone(&local)));
+        tokio::task::spawn_local(sweep(Rc::clone(&local)));
+        Self(local)
+    }
+
+    /// The state that all threads share.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.0.engine
+    }
+
+    /// A fresh request id, as used for generated lease ids.
+    #[must_use]
+    pub fn next_id(&self) -> RequestId {
+        self.0.ids.next()
+    }
+
+    /// Proposes a request and waits until this member has applied it.
+    ///
+    /// The header is filled in here. Rejections arrive inside [`Applied`].
+    ///
+    /// # Errors
+    /// [`Error::TooManyRequests`] when applying lags, [`Error::RequestTooLarge`],
+    /// [`Error::Timeout`] or, without a leader, [`Error::ContextDeadline`] after the request
+    /// timeout, [`Error::Stopped`].
+    pub async fn propose(&self, mut request: InternalRaftRequest) -> Result<Applied, Error> {
+        let local = &self.0;
+        if local.engine.status().apply_gap() > proto::limits::MAX_APPLY_GAP {
+            return Err(Error::TooManyRequests);
+        }
+        let id = local.ids.next();
+        request.header = Some(RequestHeader {
+            id: id.0,
+            ..RequestHeader::default()
+        });
+        let data = Bytes::from(request.encode_to_vec());
+        if data.len() > local.engine.limits().max_request_bytes {
+            return Err(Error::RequestTooLarge);
+        }
+        self.submit(id, EntryKind::Normal, data).await
+    }
+
+    async fn submit(&self, id: RequestId, kind: EntryKind, data: Bytes) -> Result<Applied, Error> {
+        let on_timeout = match self.0.engine.status().leader() {
+            leader if leader.is_none() => Error::ContextDeadline,
+            _ => Error::Timeout,
+        };
+        let proposal = RaftInput::Propose(Proposal { id, kind, data });
+        let applied = self.0.ask(id, proposal, on_timeout).await?;
+        applied.ok_or(Error::Stopped)
+    }
+
+    /// Waits until a read on this thread sees everything that was acknowledged before the call.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`] without a leader that can prove itself, [`Error::LeaderChanged`],
+    /// [`Error::Stopped`].
+    pub async fn linearizable(&self) -> Result<(), Error> {
+        // A sole voter acknowledges a write only after it is applied here, and nobody else can.
+        if self.0.engine.status().is_sole_leader() {
+            return Ok(());
+        }
+        let id = self.0.ids.next();
+        self.0
+            .ask(id, RaftInput::Read(id), Error::Timeout)
+            .await
+            .map(drop)
+    }
+}
+
+impl Local {
+    async fn ask(
+        self: &Rc<Self>,
+        id: RequestId,
+        input: RaftInput,
+        on_timeout: Error,
+    ) -> Result<Option<Applied>, Error> {
+        let (answer, answered) = oneshot::channel();
+        let deadline = Instant::now() + self.engine.limits().request_timeout;
+        self.waiting.borrow_mut().insert(
+            id,
+            Waiter {
+                answer,
+                deadline,
+                on_timeout,
+            },
+        );
+        let _forget = Forget { local: self, id };
+        self.outbox.borrow_mut().push(input);
+        if !self.is_flush_due.replace(true) {
+            self.outbox_filled.notify_one();
+        }
+        answered.await.unwrap_or(Err(Error::Stopped))
+    }
+}
+
+/// Forgets a waiter whose caller went away.
+struct Forget<'a> {
+    local: &'a Local,
+    id: RequestId,
+}
+
+impl Drop for Forget<'_> {
+    fn drop(&mut self) {
+        self.local.waiting.borrow_mut().remove(&self.id);
+    }
+}
+
+async fn flush_outbox(local: Rc<Local>) {
+    loop {
+        local.outbox_filled.notified().await;
+        // Let the requests that the same read brought in be decoded first.
+        tokio::task::yield_now().await;
+        local.is_flush_due.set(false);
+        let mut outbox = local.outbox.borrow_mut();
+        local.raft.extend(outbox.drain(..));
+    }
+}
+
+async fn deliver_letters(local: Rc<Local>) {
+    let engine = local.engine.clone();
+    let mailbox = engine.post().mailbox(local.thread);
+    loop {
+        for letter in mailbox.take().await {
+            let (id, answer) = match letter {
+                Letter::Applied(applied) => (applied.id, Ok(Some(applied))),
+                Letter::ReadConfirmed(id) => (id, Ok(None)),
+                Letter::Failed(id, error) => (id, Err(error)),
+            };
+            if let Some(waiter) = local.waiting.borrow_mut().remove(&id) {
+                // The caller may have gone away: then nobody wants the answer.
+                let _ = waiter.answer.send(answer);
+            }
+        }
+    }
+}
+
+async fn sweep(local: Rc<Local>) {
+    let mut interval = tokio::time::interval(SWEEP_INTERVAL);
+    loop {
+        interval.tick().await;
+        let now = Instant::now();
+        let late = |_: &RequestId, waiter: &mut Waiter| waiter.deadline <= now;
+        let expired: Vec<_> = local.waiting.borrow_mut().extract_if(late).collect();
+        for (_, waiter) in expired {
+            let _ = waiter.answer.send(Err(waiter.on_timeout));
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! The keeper: what a member does by itself, on a thread and mailbox of its own.
+//!
+//! It publishes the member and the cluster version, revokes expired leases, compacts by the policy
+//! of the flags, raises the NOSPACE alarm, and has old log segments removed. All of it goes through
+//! the log like any client's request.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use proto::etcdserverpb::alarm_request::AlarmAction;
+use proto::etcdserverpb::{AlarmRequest, AlarmType, InternalRaftRequest, LeaseRevokeRequest};
+use proto::membershippb::{Attributes, ClusterMemberAttrSetRequest, ClusterVersionSetRequest};
+
+use tokio::sync::Semaphore;
+
+use super::compactor::{self, CompactionPolicy};
+use super::handle::Handle;
+use super::inbox::Inbox;
+use super::log_thread::LogInput;
+
+/// How often expired leases are looked for.
+const EXPIRY_INTERVAL: Duration = Duration::from_millis(500);
+/// Most leases revoked in one round, as etcd does.
+const EXPIRY_LIMIT: usize = 500;
+/// Most revocations under way at a time.
+const REVOKES_IN_FLIGHT: usize = 16;
+/// How often log segments are looked through.
+const PURGE_INTERVAL: Duration = Duration::from_secs(30);
+/// Pause before a request that failed is tried again.
+const RETRY_PAUSE: Duration = Duration::from_millis(100);
+
+/// What the keeper is told once.
+#[derive(Clone, Debug)]
+pub(crate) struct Duties {
+    pub(crate) name: String,
+    pub(crate) client_urls: Vec<String>,
+    pub(crate) compaction: Option<CompactionPolicy>,
+    pub(crate) max_wals: usize,
+}
+
+/// Starts all duties on the current local set; `ready` is told once the member is published.
+pub(crate) fn start(
+    handle: &Handle,
+    duties: Duties,
+    log: Inbox<LogInput>,
+    ready: std::sync::mpsc::SyncSender<()>,
+) {
+    if let Some(policy) = duties.compaction {
+        tokio::task::spawn_local(compactor::run(handle.clone(), policy));
+    }
+    tokio::task::spawn_local(expire_leases(handle.clone()));
+    tokio::task::spawn_local(purge(log, duties.max_wals));
+    tokio::task::spawn_local(raise_alarm_when_told(handle.clone()));
+    tokio::task::spawn_local(publish(handle.clone(), duties, ready));
+}
+
+/// Proposes until it is applied.
+async fn insist(handle: &Handle, request: InternalRaftRequest) {
+    while handle.propose(request.clone()).await.is_err() {
+        tokio::time::sleep(RETRY_PAUSE).await;
+    }
+}
+
+async fn publish(handle: Handle, duties: Duties, ready: std::sync::mpsc::SyncSender<()>) {
+    let attributes = Attributes {
+        name: duties.name,
+        client_urls: duties.client_urls,
+    };
+    let set = ClusterMemberAttrSetRequest {
+        member_id: handle.engine().member_id().0,
+        member_attributes: Some(attributes),
+    };
+    insist(
+        &handle,
+        InternalRaftRequest {
+            cluster_member_attr_set: Some(Box::new(set)),
+            ..InternalRaftRequest::default()
+        },
+    )
+    .await;
+    tracing::info!(
+        "local-member-id" = %handle.engine().member_id(),
+        "cluster-id" = %handle.engine().cluster_id(),
+        "published local member to cluster through raft"
+    );
+    let version = proto::limits::CLUSTER_VERSION;
+    if handle
+        .engine()
+        .membership()
+        .version()
+        .is_none_or(|known| known.to_string() != version)
+    {
+        let set = ClusterVersionSetRequest {
+            ver: version.to_owned(),
+        };
+        let request = InternalRaftRequest {
+            cluster_version_set: Some(set),
+            ..InternalRaftRequest::default()
+        };
+        insist(&handle, request).await;
+        tracing::info!("cluster-version" = version, "set initial cluster version");
+    }
+    // Nobody listens any more when the start was given up.
+    let _ = ready.send(());
+}
+
+async fn expire_leases(handle: Handle) {
+    let mut interval = tokio::time::interval(EXPIRY_INTERVAL);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let permits = Arc::new(Semaphore::new(REVOKES_IN_FLIGHT));
+    loop {
+        interval.tick().await;
+        let engine = handle.engine();
+        if engine.status().leader() != engine.member_id() {
+            continue;
+        }
+        let expired = engine.leases().lock().expired(engine.now(), EXPIRY_LIMIT);
+        for id in expired {
+            let Ok(permit) = Arc::clone(&permits).acquire_owned().await else {
+                return;
+            };
+            let handle = handle.clone();
+            tokio::task::spawn_local(async move {
+                let revoke = LeaseRevokeRequest { id: id.0 };
+                let request = InternalRaftRequest {
+                    lease_revoke: Some(revoke),
+                    ..InternalRaftRequest::default()
+                };
+                // A failed revocation is offered again by the table.
+                if handle.propose(request).await.is_ok() {
+                    handle.engine().meters().lease_expired();
+                }
+                drop(permit);
+            });
+        }
+    }
+}
+
+async fn purge(log: Inbox<LogInput>, keep: usize) {
+    loop {
+        tokio::time::sleep(PURGE_INTERVAL).await;
+        log.push(LogInput::Purge(keep));
+    }
+}
+
+/// Raises NOSPACE for this member whenever a request was refused or marked for want of space.
+async fn raise_alarm_when_told(handle: Handle) {
+    loop {
+        handle.engine().space().exhausted().await;
+        let alarm = AlarmRequest {
+            action: AlarmAction::Activate.into(),
+            member_id: handle.engine().member_id().0,
+            alarm: AlarmType::Nospace.into(),
+        };
+        let request = InternalRaftRequest {
+            alarm: Some(alarm),
+            ..InternalRaftRequest::default()
+        };
+        tracing::warn!(
+            "quota-bytes" = handle.engine().limits().quota_bytes,
+            "database space exceeded: raising the NOSPACE alarm"
+        );
+        insist(&handle, request).await;
+    }
+}

@@ -1,0 +1,48 @@
+//! The engine: the threads that make a durable, replicated store out of the machines of the core.
+//!
+//! ```text
+//! connection threads ──Propose──> raft ──Write──> log ──Persisted──> raft
+//!        ▲   │                     │ ▲
+//!        │   └─ reads: mvcc::Reader│ └─Applied, Stored─┐
+//!        │                         └──Entries──> apply ┴──Commit──> store
+//!        └───────── mailbox: one wake for many answers ──┘
+//! ```
+//! Each arrow is an [`inbox::Inbox`] (or, for answers, a mailbox): the receiver takes everything that
+//! waits at once. Faults of this machine end the process through [`fatal`]: a member that cannot
+//! trust its disk must not go on.
+
+mod apply_thread;
+mod boot;
+mod compactor;
+mod handle;
+mod inbox;
+mod keeper;
+mod log_thread;
+mod mailbox;
+mod meters;
+mod raft_thread;
+mod running;
+mod shared;
+mod store_thread;
+
+pub use apply_thread::CommitPolicy;
+pub use boot::StartError;
+pub use compactor::CompactionPolicy;
+pub use handle::Handle;
+pub use meters::Meters;
+pub use running::{Config, Running, start};
+pub use shared::{CompactionProgress, Engine, Limits, Space, Status};
+
+/// Ends the process because this machine is wrong; what is not durable was not acknowledged.
+fn fatal(what: &str, error: &(dyn std::error::Error + 'static)) -> ! {
+    tracing::error!(error = describe(error), "{what}; this member stops");
+    std::process::exit(1);
+}
+
+/// An error with its sources, outermost first.
+fn describe(error: &(dyn std::error::Error + 'static)) -> String {
+    let sources = std::iter::successors(Some(error), |error| error.source());
+    let mut texts: Vec<String> = sources.map(ToString::to_string).collect();
+    texts.dedup();
+    texts.join(": ")
+}

@@ -1,0 +1,281 @@
+//! Starting and stopping the threads.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use apply::Apply;
+use arc_swap::ArcSwap;
+use member::{Member, Restored};
+
+use super::apply_thread::{ApplyInput, ApplyThread, CommitPolicy};
+use super::boot::{self, Booted, SharedDir, StartError};
+use super::compactor::CompactionPolicy;
+use super::handle::Handle;
+use super::inbox::Inbox;
+use super::keeper::{self, Duties};
+use super::log_thread::{self, LogInput, LogThread};
+use super::mailbox::Post;
+use super::meters::Meters;
+use super::raft_thread::{RaftInput, RaftThread};
+use super::shared::{CompactionProgress, Engine, Limits, Shared, Space, Status, unix_millis};
+use super::store_thread::{StoreInput, StoreThread};
+
+/// What an engine is told once.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The directory `member` of the data directory.
+    pub member_dir: SharedDir,
+    /// The directory that holds the log's directory.
+    pub wal_parent: SharedDir,
+    /// The name of the log's directory in it.
+    pub wal_name: String,
+    /// This member's name.
+    pub name: String,
+    /// Names and peer URLs of the first members.
+    pub initial_cluster: BTreeMap<String, Vec<String>>,
+    /// What keeps clusters with equal URLs apart.
+    pub initial_cluster_token: String,
+    /// URLs that are published to clients.
+    pub client_urls: Vec<String>,
+    /// The log.
+    pub wal: wal::Options,
+    /// The store's files.
+    pub store: store::Options,
+    /// The store's memory.
+    pub mvcc: mvcc::Options,
+    /// Bounds of the membership.
+    pub membership: cluster::Options,
+    /// Bounds of leases.
+    pub leases: lease::Options,
+    /// Bounds of requests.
+    pub limits: Limits,
+    /// When applied changes go to the store's files.
+    pub commit: CommitPolicy,
+    /// What history is kept, if it is not kept for ever.
+    pub compaction: Option<CompactionPolicy>,
+    /// Pause between two steps of a compaction.
+    pub compaction_pause: Duration,
+    /// Time between two heartbeats.
+    pub heartbeat: Duration,
+    /// Heartbeats without a leader before an election.
+    pub election_ticks: u32,
+    /// Whether an election is asked for before it is held.
+    pub pre_vote: bool,
+    /// Entries between two marks of the log.
+    pub snapshot_count: u64,
+    /// Entries kept for members that lag.
+    pub catch_up_entries: u64,
+    /// Log segments kept; zero for all.
+    pub max_wals: usize,
+    /// How many connection threads there are.
+    pub threads: usize,
+}
+
+/// A running engine.
+#[derive(Debug)]
+pub struct Running {
+    engine: Engine,
+    log: Inbox<LogInput>,
+    apply: Inbox<ApplyInput>,
+    store: Inbox<StoreInput>,
+    raft_thread: JoinHandle<()>,
+    apply_thread: JoinHandle<()>,
+    log_thread: JoinHandle<()>,
+    store_thread: JoinHandle<()>,
+    prepare_thread: JoinHandle<()>,
+    stop: Arc<AtomicBool>,
+    is_new: bool,
+}
+
+/// Opens the data directory and starts the threads.
+///
+/// # Errors
+/// [`StartError`] names what is wrong with the directory or the configuration.
+pub fn start(config: &Config, meters: Arc<Meters>) -> Result<Running, StartError> {
+    let booted = boot::boot(config)?;
+    let inboxes = Inboxes::default();
+    let engine = Engine::new(shared(config, &booted, &inboxes, Arc::clone(&meters)));
+    let Booted {
+        member,
+        wal,
+        wal_dir,
+        raft,
+        mark,
+        writer,
+        store,
+        consistent,
+        ..
+    } = booted;
+    engine.status().set_applied(consistent);
+
+    let options = apply::Options {
+        quota_bytes: config.limits.quota_bytes,
+    };
+    let leases = engine.leases().clone();
+    let (alarms, membership) = (booted.alarms, booted.membership);
+    let machine = Apply::new(writer, leases, alarms, membership, consistent, options);
+    let raft_config = raft::Config {
+        election_ticks: config.election_ticks,
+        pre_vote: config.pre_vote,
+        ..raft::Config::new(member, unix_millis() ^ member.0)
+    };
+    let member_config = member::Config {
+        raft: raft_config,
+        mark_every: config.snapshot_count,
+        catch_up_entries: config.catch_up_entries,
+    };
+    let member = Member::new(member_config, Restored { raft, mark })?;
+
+    let Inboxes {
+        raft: raft_inbox,
+        log,
+        apply,
+        store: store_inbox,
+    } = inboxes;
+    let store_thread = StoreThread {
+        store,
+        raft: raft_inbox.clone(),
+        meters: Arc::clone(&meters),
+    };
+    let apply_thread = ApplyThread {
+        apply: machine,
+        engine: engine.clone(),
+        raft: raft_inbox.clone(),
+        store: store_inbox.clone(),
+        published: engine.reader().revisions().current,
+        policy: config.commit,
+        compaction_pause: config.compaction_pause,
+    };
+    let preparer = wal.preparer();
+    let log_thread = LogThread {
+        wal,
+        dir: wal_dir,
+        raft: raft_inbox.clone(),
+        meters,
+    };
+    let raft_thread = RaftThread {
+        member,
+        engine: engine.clone(),
+        log: log.clone(),
+        apply: apply.clone(),
+        tick: config.heartbeat,
+    };
+    let stop = Arc::new(AtomicBool::new(false));
+    Ok(Running {
+        store_thread: spawn("store", {
+            let inbox = store_inbox.clone();
+            move || store_thread.run(&inbox)
+        })?,
+        apply_thread: spawn("apply", {
+            let inbox = apply.clone();
+            move || apply_thread.run(&inbox)
+        })?,
+        log_thread: spawn("log", {
+            let inbox = log.clone();
+            move || log_thread.run(&inbox)
+        })?,
+        prepare_thread: spawn("prepare", {
+            let stop = Arc::clone(&stop);
+            move || log_thread::prepare(preparer, &stop)
+        })?,
+        stop,
+        raft_thread: spawn("raft", move || raft_thread.run(&raft_inbox))?,
+        engine,
+        log,
+        apply,
+        store: store_inbox,
+        is_new: booted.is_new,
+    })
+}
+
+impl Running {
+    /// What all threads of the process share.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Whether the data directory was empty.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// The mailbox of the keeper: the one after those of the connection threads.
+    #[must_use]
+    pub fn keeper_thread(&self) -> usize {
+        self.engine.post().len() - 1
+    }
+
+    /// Starts the member's own duties on the current local set; `ready` hears once the member is
+    /// published and can serve.
+    pub fn keep(&self, config: &Config, ready: std::sync::mpsc::SyncSender<()>) {
+        let handle = Handle::start(self.engine.clone(), self.keeper_thread());
+        let duties = Duties {
+            name: config.name.clone(),
+            client_urls: config.client_urls.clone(),
+            compaction: config.compaction,
+            max_wals: config.max_wals,
+        };
+        keeper::start(&handle, duties, self.log.clone(), ready);
+    }
+
+    /// Stops the threads in the order in which work flows; everything acknowledged is on disk.
+    pub fn stop(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.prepare_thread.thread().unpark();
+        self.engine.raft_inbox().close();
+        // A thread that panicked has nothing left to hand over.
+        let _ = self.raft_thread.join();
+        self.apply.close();
+        let _ = self.apply_thread.join();
+        self.store.close();
+        let _ = self.store_thread.join();
+        self.log.close();
+        let _ = self.log_thread.join();
+        let _ = self.prepare_thread.join();
+    }
+}
+
+#[derive(Default)]
+struct Inboxes {
+    raft: Inbox<RaftInput>,
+    log: Inbox<LogInput>,
+    apply: Inbox<ApplyInput>,
+    store: Inbox<StoreInput>,
+}
+
+fn shared(config: &Config, booted: &Booted, inboxes: &Inboxes, meters: Arc<Meters>) -> Shared {
+    let current = booted.reader.revisions().current;
+    Shared {
+        member: booted.member,
+        cluster: booted.cluster,
+        limits: config.limits,
+        status: Status::default(),
+        reader: booted.reader.clone(),
+        files: booted.store.reader(),
+        leases: booted.leases.clone(),
+        hub: Arc::new(watch::Hub::new(current, unix_millis())),
+        membership: ArcSwap::from_pointee(booted.membership.clone()),
+        alarms: ArcSwap::from_pointee(booted.alarms.clone()),
+        compaction: CompactionProgress::default(),
+        space: Space::default(),
+        meters,
+        // One mailbox more for the keeper.
+        post: Post::new(booted.member, config.threads + 1),
+        raft: inboxes.raft.clone(),
+        store: inboxes.store.clone(),
+        origin: Instant::now(),
+    }
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StartError> {
+    let name = format!("etcd-{name}");
+    std::thread::Builder::new()
+        .name(name)
+        .spawn(run)
+        .map_err(StartError::Thread)
+}

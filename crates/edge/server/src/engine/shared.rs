@@ -1,0 +1,337 @@
+//! What all threads of a member see: its status, its views of the state, its limits.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use apply::{Alarms, SharedLeases};
+use arc_swap::ArcSwap;
+use cluster::Membership;
+use member::Leadership;
+use types::{ClusterId, Index, MemberId, Term};
+
+use super::inbox::Inbox;
+use super::mailbox::Post;
+use super::meters::Meters;
+use super::raft_thread::RaftInput;
+use super::store_thread::StoreInput;
+
+/// A running member, as every thread sees it; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Engine(Arc<Shared>);
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) member: MemberId,
+    pub(super) cluster: ClusterId,
+    pub(super) limits: Limits,
+    pub(super) status: Status,
+    pub(super) reader: mvcc::Reader,
+    pub(super) files: store::Reader,
+    pub(super) leases: SharedLeases,
+    pub(super) hub: Arc<watch::Hub>,
+    pub(super) membership: ArcSwap<Membership>,
+    pub(super) alarms: ArcSwap<Alarms>,
+    pub(super) compaction: CompactionProgress,
+    pub(super) space: Space,
+    pub(super) meters: Arc<Meters>,
+    pub(super) post: Post,
+    pub(super) raft: Inbox<RaftInput>,
+    pub(super) store: Inbox<StoreInput>,
+    pub(super) origin: Instant,
+}
+
+/// Limits of requests, from the flags.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Largest encoded request, in bytes.
+    pub max_request_bytes: usize,
+    /// Most operations of one list of a transaction.
+    pub max_txn_ops: usize,
+    /// Most bytes of the store's files; `None` for no limit.
+    pub quota_bytes: Option<u64>,
+    /// How long a request may take until it is given up.
+    pub request_timeout: Duration,
+    /// The election timeout, by which a new leader prolongs leases.
+    pub election_timeout: Duration,
+    /// Period of progress notifications to watchers that ask for them.
+    pub watch_progress_interval: Duration,
+}
+
+impl Engine {
+    pub(super) fn new(shared: Shared) -> Self {
+        Self(Arc::new(shared))
+    }
+
+    /// This member.
+    #[must_use]
+    pub fn member_id(&self) -> MemberId {
+        self.0.member
+    }
+
+    /// The cluster that it belongs to.
+    #[must_use]
+    pub fn cluster_id(&self) -> ClusterId {
+        self.0.cluster
+    }
+
+    /// The limits of requests.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    /// Raft's view: leader, term, indexes.
+    #[must_use]
+    pub fn status(&self) -> &Status {
+        &self.0.status
+    }
+
+    /// The reading half of the store.
+    #[must_use]
+    pub fn reader(&self) -> &mvcc::Reader {
+        &self.0.reader
+    }
+
+    /// The store's files: buckets, sizes, snapshots.
+    #[must_use]
+    pub fn files(&self) -> &store::Reader {
+        &self.0.files
+    }
+
+    /// The lease table.
+    #[must_use]
+    pub fn leases(&self) -> &SharedLeases {
+        &self.0.leases
+    }
+
+    /// Where watchers register.
+    #[must_use]
+    pub fn hub(&self) -> &Arc<watch::Hub> {
+        &self.0.hub
+    }
+
+    /// The members, as of the last applied entry.
+    #[must_use]
+    pub fn membership(&self) -> Arc<Membership> {
+        self.0.membership.load_full()
+    }
+
+    /// The active alarms, as of the last applied entry.
+    #[must_use]
+    pub fn alarms(&self) -> Arc<Alarms> {
+        self.0.alarms.load_full()
+    }
+
+    /// How far the physical compaction has come.
+    #[must_use]
+    pub fn compaction(&self) -> &CompactionProgress {
+        &self.0.compaction
+    }
+
+    /// Whether there is room for what requests ask for.
+    #[must_use]
+    pub fn space(&self) -> &Space {
+        &self.0.space
+    }
+
+    /// What the engine's threads measure.
+    #[must_use]
+    pub fn meters(&self) -> &Meters {
+        &self.0.meters
+    }
+
+    /// Whether a request that may add `cost` bytes still fits under the quota; if not, the NOSPACE
+    /// alarm is raised in the background.
+    #[must_use]
+    pub fn has_room_for(&self, cost: u64) -> bool {
+        let Some(quota) = self.0.limits.quota_bytes else {
+            return true;
+        };
+        let fits = cost == 0 || self.0.files.sizes().total + cost < quota;
+        if !fits {
+            self.0.space.report_exhausted();
+        }
+        fits
+    }
+
+    /// Asks the store to reclaim all garbage soon; returns at once.
+    pub fn defragment(&self) {
+        self.0.store.push(StoreInput::ReclaimAll);
+    }
+
+    /// The time for lease deadlines: monotonic, from an arbitrary origin.
+    #[must_use]
+    pub fn now(&self) -> lease::Instant {
+        lease::Instant::from(self.0.origin.elapsed())
+    }
+
+    /// Takes note of a new leader, and arms or disarms the leases accordingly.
+    pub(super) fn leadership_changed(&self, leadership: Leadership, is_learner: bool) {
+        let status = &self.0.status;
+        status.is_learner.store(is_learner, Ordering::Relaxed);
+        status.set_leader(leadership.leader, leadership.term);
+        let mut leases = self.0.leases.lock();
+        if leadership.is_self && !leases.is_primary() {
+            leases.promote(self.now(), self.0.limits.election_timeout);
+        } else if !leadership.is_self && leases.is_primary() {
+            leases.demote();
+        }
+        drop(leases);
+        let (local, leader, term) = (self.0.member, leadership.leader, leadership.term);
+        if leadership.is_self {
+            tracing::info!(logger = "raft", "{local} became leader at term {term}");
+        }
+        if !leader.is_none() {
+            tracing::info!(
+                logger = "raft",
+                "raft.node: {local} elected leader {leader} at term {term}"
+            );
+        }
+    }
+
+    pub(super) fn post(&self) -> &Post {
+        &self.0.post
+    }
+
+    pub(super) fn raft_inbox(&self) -> &Inbox<RaftInput> {
+        &self.0.raft
+    }
+
+    pub(super) fn shared(&self) -> &Shared {
+        &self.0
+    }
+}
+
+/// Tells the keeper when a request did not fit.
+#[derive(Debug, Default)]
+pub struct Space {
+    exhausted: tokio::sync::Notify,
+}
+
+impl Space {
+    pub(super) fn report_exhausted(&self) {
+        self.exhausted.notify_one();
+    }
+
+    pub(super) async fn exhausted(&self) {
+        self.exhausted.notified().await;
+    }
+}
+
+/// Raft's view of this member, written by the raft and apply threads, read by all.
+#[derive(Debug, Default)]
+pub struct Status {
+    leader: AtomicU64,
+    term: AtomicU64,
+    committed: AtomicU64,
+    applied: AtomicU64,
+    leader_changes: AtomicU64,
+    is_sole_leader: AtomicBool,
+    is_learner: AtomicBool,
+}
+
+impl Status {
+    /// The known leader, or none.
+    #[must_use]
+    pub fn leader(&self) -> MemberId {
+        MemberId(self.leader.load(Ordering::Acquire))
+    }
+
+    /// The current term.
+    #[must_use]
+    pub fn term(&self) -> Term {
+        Term(self.term.load(Ordering::Acquire))
+    }
+
+    /// The highest committed index.
+    #[must_use]
+    pub fn committed(&self) -> Index {
+        Index(self.committed.load(Ordering::Acquire))
+    }
+
+    /// The highest applied index.
+    #[must_use]
+    pub fn applied(&self) -> Index {
+        Index(self.applied.load(Ordering::Acquire))
+    }
+
+    /// How often a leader was seen to change, the first one included.
+    #[must_use]
+    pub fn leader_changes(&self) -> u64 {
+        self.leader_changes.load(Ordering::Relaxed)
+    }
+
+    /// Whether this member has no vote.
+    #[must_use]
+    pub fn is_learner(&self) -> bool {
+        self.is_learner.load(Ordering::Relaxed)
+    }
+
+    /// Entries committed but not yet applied.
+    #[must_use]
+    pub fn apply_gap(&self) -> u64 {
+        self.committed().0.saturating_sub(self.applied().0)
+    }
+
+    /// Whether this member leads and is the only voter, with everything of earlier terms applied:
+    /// then what is applied here is all that anybody was told.
+    #[must_use]
+    pub fn is_sole_leader(&self) -> bool {
+        self.is_sole_leader.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_committed(&self, index: Index) {
+        self.committed.store(index.0, Ordering::Release);
+    }
+
+    pub(super) fn set_applied(&self, index: Index) {
+        self.applied.store(index.0, Ordering::Release);
+    }
+
+    pub(super) fn set_sole_leader(&self, is_sole_leader: bool) {
+        self.is_sole_leader.store(is_sole_leader, Ordering::Release);
+    }
+
+    pub(super) fn set_leader(&self, leader: MemberId, term: Term) {
+        self.term.store(term.0, Ordering::Release);
+        let before = self.leader.swap(leader.0, Ordering::AcqRel);
+        if before != leader.0 && !leader.is_none() {
+            self.leader_changes.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The newest compaction whose garbage has been found and marked.
+#[derive(Debug, Default)]
+pub struct CompactionProgress {
+    finished: AtomicU64,
+    changed: tokio::sync::Notify,
+}
+
+impl CompactionProgress {
+    /// Waits until the compaction at `revision` is finished.
+    pub async fn finished(&self, revision: i64) {
+        loop {
+            let changed = self.changed.notified();
+            if self.finished.load(Ordering::Acquire) >= revision.max(0).cast_unsigned() {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    pub(super) fn set_finished(&self, revision: i64) {
+        self.finished
+            .fetch_max(revision.max(0).cast_unsigned(), Ordering::AcqRel);
+        self.changed.notify_waiters();
+    }
+}
+
+/// The wall clock in milliseconds.
+pub(super) fn unix_millis() -> u64 {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
+}
