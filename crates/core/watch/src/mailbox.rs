@@ -64,8 +64,6 @@ struct Queue {
     items: VecDeque<Item>,
     /// Weight of the distinct revisions in `items`.
     bytes: usize,
-    /// Markers in `items` that a watcher has fallen behind.
-    lapsed: usize,
 }
 
 /// What became of an offer.
@@ -122,18 +120,16 @@ impl Mailbox {
     /// Marks that a watcher has been taken out of the registry.
     pub(crate) fn lapse(&self, to: Address, from: i64) -> Offer {
         let mut queue = self.queue.lock();
-        queue.lapsed += 1;
         self.push(&mut queue, Item::Lapsed { to, from })
     }
 
-    /// Puts marks of progress in, unless a watcher of the stream has fallen behind or the queue is
-    /// full: then the stream is not as far as the marks would say, or does not keep up. Says
+    /// Puts marks of progress in, unless the queue is full: then the stream does not keep up. Says
     /// whether they are in.
     ///
     /// The revision of a mark is one that was published before: what belongs to it is in the queue.
     pub(crate) fn mark(&self, marks: &[Item]) -> bool {
         let mut queue = self.queue.lock();
-        if queue.lapsed > 0 || queue.items.len() >= self.items_max {
+        if queue.items.len() >= self.items_max {
             return false;
         }
         for mark in marks {
@@ -146,12 +142,10 @@ impl Mailbox {
     pub(crate) fn pop(&self) -> Option<Item> {
         let mut queue = self.queue.lock();
         let item = queue.items.pop_front()?;
-        match &item {
-            Item::Events { events, weight, .. } if !queue.starts_with(events.revision) => {
-                queue.bytes -= weight;
-            }
-            Item::Lapsed { .. } => queue.lapsed -= 1,
-            _ => {}
+        if let Item::Events { events, weight, .. } = &item
+            && !queue.starts_with(events.revision)
+        {
+            queue.bytes -= weight;
         }
         self.counters.pending.add(-1);
         Some(item)

@@ -249,6 +249,10 @@ impl Stream {
     fn fall_behind(&mut self, to: Address, from: i64) {
         if let Some(watcher) = registered(&mut self.watchers, to) {
             watcher.state = State::Behind { next: from };
+            // A mark that follows is for the registration that has ended, and is dropped.
+            if let Some(notify) = &mut watcher.notify {
+                notify.queued = false;
+            }
             self.behind.push_back((to.watch_id, watcher.serial));
         }
     }

@@ -52,7 +52,7 @@ fn sent(event: &Event) -> SentEvent {
 fn message() -> impl Strategy<Value = (Body, WatchResponse)> {
     let events = prop::collection::vec(event(), 1..4);
     prop_oneof![
-        (0..4_u8).prop_map(|kind| refused(kind)),
+        (0..4_u8).prop_map(refused),
         Just((
             Body::Created,
             WatchResponse {

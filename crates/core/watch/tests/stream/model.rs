@@ -421,7 +421,7 @@ impl Run {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
 
     /// Gaps, duplicates, torn revisions, lost progress: whatever goes wrong here, a client's cache
     /// is wrong for ever.

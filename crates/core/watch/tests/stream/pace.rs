@@ -80,6 +80,61 @@ fn manual_progress_is_withheld() {
     assert_eq!(client.drain(), [progress(-1, 7)]);
 }
 
+/// Progress between two parts of a revision would vouch for the second.
+#[test]
+fn progress_waits_for_the_last_part() {
+    let world = World::new();
+    let mut client = world.client(Limits {
+        fragment_bytes: 10,
+        ..Limits::default()
+    });
+    client.create(Create {
+        fragment: true,
+        ..everything()
+    });
+    world.txn(&[(b"a", Some(b"1")), (b"b", Some(b"2"))]);
+    assert_eq!(events(&client.next().unwrap()), ["pa=1@2"]);
+    client.ask(Request::Progress);
+    assert_eq!(events(&client.next().unwrap()), ["pb=2@2"]);
+    assert_eq!(client.drain(), [progress(-1, 2)]);
+}
+
+/// A mark for a watcher that has fallen behind is dropped, and the next tick is answered again.
+#[test]
+fn lapse_before_a_mark() {
+    let world = World::new();
+    let mut client = world.client(Limits {
+        mailbox_items: 2,
+        ..Limits::default()
+    });
+    client.create(Create {
+        progress_notify: true,
+        ..key("a")
+    });
+    client.create(Create {
+        progress_notify: true,
+        ..key("b")
+    });
+    // The first fills the mailbox, and lapses; one entry is taken, so that marks fit in.
+    for _ in 0..3 {
+        world.put("a", "");
+    }
+    client.next();
+    client.next();
+    client.stream.tick();
+    client.ask(Request::Progress);
+    let bodies: Vec<Body> = client
+        .drain()
+        .into_iter()
+        .map(|response| response.body)
+        .collect();
+    assert_eq!(bodies.len(), 2, "the event, and progress of b: {bodies:?}");
+    client.stream.tick();
+    client.drain();
+    client.stream.tick();
+    assert_eq!(client.drain(), [progress(0, 4), progress(1, 4)]);
+}
+
 /// The store may be seen ahead of what is published; progress must not vouch for what has not
 /// reached the mailbox.
 #[test]
@@ -231,6 +286,58 @@ fn passed_revisions() {
     world.put("a", "4");
     let received: Vec<String> = client.drain().iter().flat_map(events).collect();
     assert_eq!(received, ["pa=4@5", "pa=4@5"]);
+}
+
+/// A watcher that was quiet for long has seen what was compacted: it must not be ended only
+/// because it goes through the history.
+#[test]
+fn quiet_watchers_survive_compaction() {
+    let world = World::new();
+    let mut client = world.client(Limits::default());
+    client.create(key("a"));
+    for _ in 0..10 {
+        world.put("b", "");
+    }
+    world.store.compact(11);
+    world.store.commit(&[(b"a", Some(b"1"))]).unwrap();
+    world.hub.pass(12);
+    let received: Vec<String> = client.drain().iter().flat_map(events).collect();
+    assert_eq!(received, ["pa=1@12"]);
+}
+
+/// A client that cancels and starts again under one id gets no more turns than the others.
+#[test]
+fn turns_do_not_pile_up() {
+    let world = World::new();
+    for _ in 0..100 {
+        world.put("a", "");
+    }
+    let mut client = world.client(Limits {
+        chunk_revisions: 10,
+        ..Limits::default()
+    });
+    for _ in 0..5 {
+        let create = Create {
+            watch_id: 1,
+            ..from(2, key("a"))
+        };
+        client.ask(Request::Create(create));
+        client.ask(Request::Cancel(1));
+    }
+    client.ask(Request::Create(Create {
+        watch_id: 1,
+        ..from(2, key("a"))
+    }));
+    client.ask(Request::Create(Create {
+        watch_id: 2,
+        ..from(2, key("a"))
+    }));
+    let responses = client.drain();
+    let turns = responses
+        .iter()
+        .filter(|r| matches!(r.body, Body::Events { .. }));
+    let order: Vec<i64> = turns.map(|response| response.watch_id).collect();
+    assert_eq!(order, [1, 2].repeat(10));
 }
 
 /// A wake costs the apply thread a system call: one is enough until the client has read all.

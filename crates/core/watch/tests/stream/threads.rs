@@ -1,10 +1,5 @@
 //! Publishing and reading at the same time: the passage from history to live under real races.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "threads are the point of this test"
-)]
-
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 

@@ -1,7 +1,5 @@
 //! A store kept as a plain list of revisions, with a hub and streams on it.
 
-#![expect(clippy::unwrap_used, reason = "test helpers")]
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
