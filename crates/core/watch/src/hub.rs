@@ -13,8 +13,8 @@ use crate::stats::{Counters, Stats};
 
 /// The meeting point of the apply thread and all streams of a member.
 ///
-/// The apply thread reports every revision in order, with [`Hub::publish`] or [`Hub::pass`], after
-/// it has become visible to [`History`] and before it answers the request that made it.
+/// The apply thread reports every revision in order ([`Hub::report`]), after it has become visible
+/// to [`History`] and before it answers the request that made it.
 ///
 /// [`History`]: crate::History
 #[derive(Debug)]
@@ -54,36 +54,30 @@ impl Hub {
         self.counters.synced.get() == 0
     }
 
-    /// Gives revisions to the watchers that they concern; never waits for a stream.
-    ///
-    /// # Panics
-    /// When a revision does not follow the one before.
-    pub fn publish(&self, batch: &[Arc<RevisionEvents>]) {
-        let mut woken = Vec::new();
-        for events in batch {
-            self.publish_revision(events, &mut woken);
-        }
-        for mailbox in woken {
-            mailbox.wake();
+    /// Begins to report a run of revisions; streams are woken when the report is dropped, once for
+    /// all of them.
+    #[must_use]
+    pub fn report(&self) -> Report<'_> {
+        Report {
+            hub: self,
+            woken: Vec::new(),
         }
     }
 
-    /// Reports that the store has moved on to `revision` without events: because nobody listened
-    /// ([`Hub::is_idle`]), or because its content came from a snapshot. Whoever is registered reads
-    /// the history.
+    /// Reports revisions with their events.
+    ///
+    /// # Panics
+    /// As [`Report::publish`].
+    pub fn publish(&self, batch: &[Arc<RevisionEvents>]) {
+        let mut report = self.report();
+        for events in batch {
+            report.publish(events);
+        }
+    }
+
+    /// Reports revisions without their events; see [`Report::pass`].
     pub fn pass(&self, revision: i64) {
-        let mut woken = Vec::new();
-        {
-            let mut state = self.state.lock();
-            let unseen = state.published + 1;
-            state.published = state.published.max(revision);
-            for member in state.registry.drain() {
-                self.lapse(&member, member.next.max(unseen), &mut woken);
-            }
-        }
-        for mailbox in woken {
-            mailbox.wake();
-        }
+        self.report().pass(revision);
     }
 
     /// Counts for the metrics.
@@ -140,8 +134,35 @@ impl Hub {
         self.state.lock().published
     }
 
-    fn publish_revision(&self, events: &Arc<RevisionEvents>, woken: &mut Vec<Arc<Mailbox>>) {
-        let mut state = self.state.lock();
+    /// Tells the stream of a watcher that is being taken out where to read on.
+    fn lapse(&self, member: &Member, from: i64, woken: &mut Vec<Arc<Mailbox>>) {
+        self.counters.synced.add(-1);
+        self.counters.behind.add(1);
+        if member.mailbox.lapse(member.address, from) == Offer::First {
+            woken.push(member.mailbox.clone());
+        }
+    }
+
+    pub(crate) fn count_sent(&self, events: usize) {
+        self.counters.events.fetch_add(events as u64, Relaxed);
+    }
+}
+
+/// A run of revisions being reported, in order.
+#[derive(Debug)]
+pub struct Report<'a> {
+    hub: &'a Hub,
+    /// Mailboxes that were empty before.
+    woken: Vec<Arc<Mailbox>>,
+}
+
+impl Report<'_> {
+    /// Gives a revision to the watchers that it concerns; never waits for a stream.
+    ///
+    /// # Panics
+    /// When it does not follow the one before.
+    pub fn publish(&mut self, events: &Arc<RevisionEvents>) {
+        let mut state = self.hub.state.lock();
         let revision = events.revision;
         assert_eq!(
             revision,
@@ -158,11 +179,11 @@ impl Hub {
                 match member.mailbox.offer(member.address, events, weight) {
                     Offer::Queued => true,
                     Offer::First => {
-                        woken.push(member.mailbox.clone());
+                        self.woken.push(member.mailbox.clone());
                         true
                     }
                     Offer::Full => {
-                        self.lapse(member, revision, woken);
+                        self.hub.lapse(member, revision, &mut self.woken);
                         false
                     }
                 }
@@ -170,16 +191,27 @@ impl Hub {
         }
     }
 
-    /// Tells the stream of a watcher that is being taken out where to read on.
-    fn lapse(&self, member: &Member, from: i64, woken: &mut Vec<Arc<Mailbox>>) {
-        self.counters.synced.add(-1);
-        self.counters.behind.add(1);
-        if member.mailbox.lapse(member.address, from) == Offer::First {
-            woken.push(member.mailbox.clone());
+    /// Says that the store has moved on to `revision` without events: because nobody listened
+    /// ([`Hub::is_idle`]), or because its content came from a snapshot. Whoever is registered reads
+    /// the history.
+    pub fn pass(&mut self, revision: i64) {
+        let mut state = self.hub.state.lock();
+        let unseen = state.published + 1;
+        state.published = state.published.max(revision);
+        if state.registry.is_empty() {
+            return;
+        }
+        for member in state.registry.drain() {
+            self.hub
+                .lapse(&member, member.next.max(unseen), &mut self.woken);
         }
     }
+}
 
-    pub(crate) fn count_sent(&self, events: usize) {
-        self.counters.events.fetch_add(events as u64, Relaxed);
+impl Drop for Report<'_> {
+    fn drop(&mut self) {
+        for mailbox in &self.woken {
+            mailbox.wake();
+        }
     }
 }

@@ -3,7 +3,7 @@
 //! ```text
 //!   apply thread                          connection thread, one machine per gRPC stream
 //!   ------------                          ----------------------------------------------
-//!   Hub::publish --- match by key ---> Mailbox --- pop ---> Stream::poll ---> Response
+//!   Hub::report ---- match by key ---> Mailbox --- pop ---> Stream::poll ---> Response
 //!                                      (bounded)               ^
 //!                                                              | History: chunks, previous pairs
 //! ```
@@ -52,7 +52,7 @@ mod watcher;
 
 pub use encode::Identity;
 pub use history::{Chunk, History, HistoryError, Revisions};
-pub use hub::Hub;
+pub use hub::{Hub, Report};
 pub use limits::Limits;
 pub use mailbox::Wake;
 pub use request::{Create, Filters, Request};

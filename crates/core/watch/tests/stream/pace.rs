@@ -356,6 +356,13 @@ fn wakes_are_few() {
     assert_eq!(client.wakes(), 2);
     world.put("b", "");
     assert_eq!(client.wakes(), 2);
+    client.drain();
+    let mut report = world.hub.report();
+    report.publish(&world.store.commit(&[(b"a", Some(b"1"))]).unwrap());
+    assert_eq!(world.hub.stats().pending, 2);
+    assert_eq!(client.wakes(), 2, "not before the report is complete");
+    drop(report);
+    assert_eq!(client.wakes(), 3);
 }
 
 /// Watchers far behind share the history reads, and live events pass them.
