@@ -272,7 +272,9 @@ impl HashJob {
 
 /// HashKV of `revision`, or of the current revision for zero or less.
 pub(crate) fn hash_kv(shared: &Shared, revision: i64) -> Result<HashKv, RangeError> {
-    if let Some(remembered) = shared.hashes.lock().get(revision) {
+    if revision > 0
+        && let Some(remembered) = shared.hashes.lock().get(revision)
+    {
         return Ok(remembered);
     }
     loop {

@@ -12,7 +12,7 @@ use types::{Event, KeyRange, Revision, RevisionEvents};
 
 use crate::encode;
 use crate::index::{Cursor, Index, View};
-use crate::key::Change;
+use crate::key::{Change, KeyEntry};
 use crate::query::{Fault, RangeError};
 use crate::shared::Shared;
 use store::Entry;
@@ -101,12 +101,10 @@ pub(crate) fn read(
     revisions_max: usize,
     bytes_max: usize,
 ) -> Result<History, RangeError> {
-    let (current, indexed) = shared.with_index(|index| {
+    let (current, compacted, indexed) = shared.with_index(|index| {
         index.check_not_compacted(from)?;
-        Ok::<_, RangeError>((
-            index.current,
-            Indexed::collect(index, range, from, revisions_max),
-        ))
+        let indexed = Indexed::collect(index, range, from, revisions_max);
+        Ok::<_, RangeError>((index.current, index.compacted, indexed))
     })?;
     let builder = Builder::new(revisions_max, bytes_max);
     if from > current {
@@ -114,7 +112,7 @@ pub(crate) fn read(
     }
     let result = match indexed {
         Some(indexed) => indexed.read(shared, builder, current),
-        None => scan(shared, range, from, current, builder),
+        None => scan(shared, range, from, (current, compacted), builder),
     };
     // A compaction in the meantime may have taken records away.
     shared.with_index(|index| index.check_not_compacted(from))?;
@@ -146,6 +144,9 @@ impl Indexed {
             let mut revisions = 0;
             let mut last = None;
             for change in entry.changes_from(from) {
+                if !is_left(entry, change, index.compacted) {
+                    continue;
+                }
                 if last != Some(change.main) {
                     last = Some(change.main);
                     revisions += 1;
@@ -183,12 +184,19 @@ impl Indexed {
     }
 }
 
+/// Whether a compaction leaves a change, if it has not been given up yet. Only where reading begins
+/// at the compacted revision itself there are changes that it does not: those that were replaced
+/// within their transaction.
+fn is_left(entry: &KeyEntry, change: Change, compacted: i64) -> bool {
+    change.main > compacted || entry.newest_change_at(compacted) == Some(change)
+}
+
 /// Reads all records from `from` on and picks those of the range.
 fn scan(
     shared: &Shared,
     range: &KeyRange,
     from: i64,
-    current: i64,
+    (current, compacted): (i64, i64),
     mut builder: Builder,
 ) -> Result<History, Fault> {
     let mut next = Revision::new(from, 0);
@@ -214,7 +222,15 @@ fn scan(
         }
         seen += 1;
         next = Revision::new(revision.main, revision.sub + 1);
-        if encode::key_of(&record).is_some_and(|key| range.contains(key)) {
+        let Some(key) = encode::key_of(&record).filter(|key| range.contains(key)) else {
+            continue;
+        };
+        let is_wanted = revision.main > compacted
+            || shared.with_index(|index| {
+                let newest = index.tree.get(key)?.newest_change_at(compacted)?;
+                Some(newest.revision() == revision)
+            }) == Some(true);
+        if is_wanted {
             builder.push(event(revision, tombstone, &record)?);
         }
     }
