@@ -1,0 +1,8 @@
+//! The store as its callers use it, on a simulated disk.
+
+mod crash;
+mod damage;
+mod model;
+mod reads;
+mod space;
+mod world;
