@@ -1,0 +1,47 @@
+//! How the program ends when something went wrong: the exit codes of etcdutl.
+
+use std::process::ExitCode;
+
+/// An error with its exit code.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The operation failed: code 1.
+    Operation(anyhow::Error),
+    /// The command line is wrong: code 1, said before and after the usage.
+    Usage {
+        /// What is wrong.
+        text: String,
+        /// How it is used.
+        usage: String,
+    },
+    /// The output format is unknown or not for this command: code 4.
+    Format(&'static str),
+    /// A command finds its arguments wrong: code 128.
+    Arguments(&'static str),
+}
+
+impl Failure {
+    /// Says what went wrong and gives the exit code.
+    pub(crate) fn report(self) -> ExitCode {
+        let code = match &self {
+            Self::Operation(_) | Self::Usage { .. } => 1,
+            Self::Format(_) => 4,
+            Self::Arguments(_) => 128,
+        };
+        match self {
+            // The whole chain on one line, as in `cannot read …: permission denied`.
+            Self::Operation(error) => eprintln!("Error: {error:#}"),
+            Self::Usage { text, usage } => {
+                eprintln!("Error: {text}\n{}\nError: {text}", usage.trim_end());
+            }
+            Self::Format(text) | Self::Arguments(text) => eprintln!("Error: {text}"),
+        }
+        ExitCode::from(code)
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Operation(error)
+    }
+}

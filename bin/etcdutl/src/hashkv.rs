@@ -1,0 +1,145 @@
+//! `hashkv`: the hash of the key space that members compare with each other.
+//!
+//! The file is only read, so that the checksum at the end of a snapshot stays right.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use boltfile::{Bucket, Reader};
+use bytes::Bytes;
+use crc32c::{crc32c, crc32c_append};
+use serde::Serialize;
+use types::RecordKey;
+
+use crate::database::{KEY_BUCKET, META_BUCKET, changes, file_error, open};
+use crate::failure::Failure;
+use crate::output::{Format, Report};
+
+const HEADS: &[&str] = &["HASH", "HASH REVISION", "COMPACT REVISION"];
+/// Nothing is compacted.
+const NEVER: i64 = -1;
+/// The revision of an empty store.
+const FIRST_REVISION: i64 = 1;
+
+/// A hash and what it covers.
+#[derive(Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct HashKv {
+    hash: u32,
+    hash_revision: i64,
+    compact_revision: i64,
+}
+
+/// Runs the command.
+pub(crate) fn run(path: &str, rev: i64, timeout: Duration, format: Format) -> Result<(), Failure> {
+    std::fs::metadata(path).map_err(|error| file_error("stat", path, error))?;
+    let reader = open(path, timeout)?;
+    hash_kv(&reader, rev)?.report()?.print(format)
+}
+
+fn hash_kv(reader: &Reader, rev: i64) -> anyhow::Result<HashKv> {
+    let compacted = compact_revision(reader)?;
+    let current = current_revision(reader)?.max(compacted);
+    if rev > 0 && rev < compacted {
+        bail!("mvcc: required revision has been compacted");
+    }
+    if rev > current {
+        bail!("mvcc: required revision is a future revision");
+    }
+    let revision = if rev == 0 { current } else { rev };
+    Ok(HashKv {
+        hash: hash(reader, revision, compacted)?,
+        hash_revision: revision,
+        compact_revision: compacted,
+    })
+}
+
+/// A scheduled compaction counts, since a server would finish it first.
+fn compact_revision(reader: &Reader) -> anyhow::Result<i64> {
+    let Some(meta) = reader.bucket(META_BUCKET)? else {
+        return Ok(NEVER);
+    };
+    let scheduled = compaction_mark(&meta, "scheduledCompactRev")?;
+    let finished = compaction_mark(&meta, "finishedCompactRev")?;
+    Ok(scheduled.max(finished).unwrap_or(NEVER))
+}
+
+fn compaction_mark(meta: &Bucket, name: &str) -> anyhow::Result<Option<i64>> {
+    let Some(mark) = meta.get(name.as_bytes())? else {
+        return Ok(None);
+    };
+    let key = RecordKey::decode(&mark).with_context(|| format!("bucket meta, key {name}"))?;
+    Ok(Some(key.revision.main))
+}
+
+fn current_revision(reader: &Reader) -> anyhow::Result<i64> {
+    let mut current = FIRST_REVISION;
+    for change in changes(reader)? {
+        current = change?.at.revision.main;
+    }
+    Ok(current.max(FIRST_REVISION))
+}
+
+/// Covers the records up to `revision`. Of those that compaction may have removed already, only
+/// the ones that it keeps count, so that members at different stages of it agree.
+fn hash(reader: &Reader, revision: i64, compacted: i64) -> anyhow::Result<u32> {
+    let kept = match compacted {
+        NEVER => BTreeMap::new(),
+        _ => kept(reader, revision)?,
+    };
+    let mut hash = crc32c(KEY_BUCKET);
+    for change in changes(reader)? {
+        let change = change?;
+        let main = change.at.revision.main;
+        if main > revision {
+            continue;
+        }
+        let may_be_gone = main <= compacted && !kept.is_empty();
+        if may_be_gone && kept.get(&change.user_key()?) != Some(&change.at) {
+            continue;
+        }
+        if main == compacted && change.at.tombstone {
+            continue;
+        }
+        hash = crc32c_append(crc32c_append(hash, &change.key), &change.value);
+    }
+    Ok(hash)
+}
+
+/// For every key its newest record up to `revision`, unless that is a deletion.
+fn kept(reader: &Reader, revision: i64) -> anyhow::Result<BTreeMap<Bytes, RecordKey>> {
+    let mut kept = BTreeMap::new();
+    for change in changes(reader)? {
+        let change = change?;
+        if change.at.revision.main > revision {
+            continue;
+        }
+        let key = change.user_key()?;
+        if change.at.tombstone {
+            kept.remove(&key);
+        } else {
+            // A copy, so that the page is not kept for a key of it.
+            kept.insert(Bytes::copy_from_slice(&key), change.at);
+        }
+    }
+    Ok(kept)
+}
+
+impl HashKv {
+    fn report(&self) -> anyhow::Result<Report> {
+        let hash = self.hash.to_string();
+        let revision = self.hash_revision.to_string();
+        let compacted = self.compact_revision.to_string();
+        Ok(Report {
+            heads: HEADS,
+            cells: vec![hash.clone(), revision.clone(), compacted.clone()],
+            fields: vec![
+                ("Hash", hash),
+                ("Hash revision", revision),
+                ("Compact revision", compacted),
+            ],
+            json: serde_json::to_string(self)?,
+        })
+    }
+}

@@ -1,0 +1,317 @@
+//! The program as its users see it: output, standard error and exit codes.
+//!
+//! Hashes and texts were compared with those of etcdutl 3.7.1 for the same file.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::convert::Infallible;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use boltfile::{PAGE_SIZE, Writer};
+use bytes::Bytes;
+use disk::{Dir, LockKind, OpenMode, RealDir};
+use tempfile::TempDir;
+use types::{LeaseId, Record, RecordKey, Revision};
+
+/// A change of the sample: main and sub revision, the key, and its record unless it is deleted.
+type Change = (i64, i64, &'static str, Option<(i64, i64, &'static str)>);
+
+/// Compacted at 6, where `b` was deleted; the compaction has not run yet.
+const CHANGES: &[Change] = &[
+    (2, 0, "a", Some((2, 1, "1"))),
+    (3, 0, "b", Some((3, 1, "2"))),
+    (4, 0, "a", Some((2, 2, "3"))),
+    (5, 0, "c", Some((5, 1, "4"))),
+    (5, 1, "d", Some((5, 1, ""))),
+    (6, 0, "b", None),
+    (7, 0, "c", None),
+    (7, 1, "a", Some((2, 3, "5"))),
+    (8, 0, "c", Some((8, 1, "6"))),
+];
+
+fn pair((main, sub, key, record): &Change) -> (Bytes, Bytes) {
+    let at = RecordKey {
+        revision: Revision::new(*main, *sub),
+        tombstone: record.is_none(),
+    };
+    let stored = match record {
+        None => Record::encode_tombstone(key.as_bytes()),
+        Some((create_revision, version, value)) => Record {
+            key: Bytes::from_static(key.as_bytes()),
+            create_revision: *create_revision,
+            mod_revision: *main,
+            version: *version,
+            value: Bytes::from_static(value.as_bytes()),
+            lease: LeaseId::NONE,
+        }
+        .encode(),
+    };
+    (at.with_bytes(Bytes::copy_from_slice), stored)
+}
+
+/// A database as a server leaves it, with the checksum's bytes of a snapshot after it.
+fn write_sample(dir: &Path) {
+    let file = RealDir::new(dir).open("db", OpenMode::Truncate).unwrap();
+    let mut writer = Writer::new(file.clone(), PAGE_SIZE);
+    let none = || std::iter::empty::<Result<(Bytes, Bytes), Infallible>>();
+    for name in ["alarm", "auth", "authRoles", "authUsers", "cluster"] {
+        writer.bucket(name.as_bytes(), none()).unwrap();
+    }
+    let changes = CHANGES
+        .iter()
+        .map(|change| Ok::<_, Infallible>(pair(change)));
+    writer.bucket(b"key", changes).unwrap();
+    for name in ["lease", "members", "members_removed"] {
+        writer.bucket(name.as_bytes(), none()).unwrap();
+    }
+    let mark = RecordKey {
+        revision: Revision::new(6, 0),
+        tombstone: false,
+    };
+    let meta = [
+        (
+            "consistent_index",
+            Bytes::from_static(&[0, 0, 0, 0, 0, 0, 0, 9]),
+        ),
+        (
+            "scheduledCompactRev",
+            mark.with_bytes(Bytes::copy_from_slice),
+        ),
+        ("storageVersion", Bytes::from("3.7.0")),
+        ("term", Bytes::from_static(&[0, 0, 0, 0, 0, 0, 0, 2])),
+    ];
+    let meta = meta.map(|(key, value)| Ok::<_, Infallible>((Bytes::from(key), value)));
+    writer.bucket(b"meta", meta).unwrap();
+    let len = writer.finish().unwrap();
+    file.write_all_at(&[7; 32], len).unwrap();
+}
+
+fn sample() -> TempDir {
+    let dir = TempDir::new().unwrap();
+    write_sample(dir.path());
+    dir
+}
+
+fn etcdutl(dir: &Path, args: &str) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_etcdutl"))
+        .args(args.split_whitespace())
+        .current_dir(dir)
+        .output()
+        .unwrap()
+}
+
+/// Runs a command and compares exit code, output and standard error.
+fn check(dir: &Path, args: &str, code: i32, out: &str, err: &str) {
+    let output = etcdutl(dir, args);
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    assert_eq!(text(&output.stdout), out, "output of {args}");
+    assert_eq!(text(&output.stderr), err, "errors of {args}");
+    assert_eq!(output.status.code(), Some(code), "exit code of {args}");
+}
+
+/// A complaint about the command line: said twice with the usage in between, exit code 1.
+fn check_usage(args: &str, text: &str) {
+    let output = etcdutl(Path::new("."), args);
+    let err = String::from_utf8(output.stderr).unwrap();
+    let line = format!("Error: {text}\n");
+    assert!(
+        err.starts_with(&format!("{line}Usage:\n  etcdutl")),
+        "{err}"
+    );
+    assert!(err.ends_with(&line), "{err}");
+    assert!(output.stdout.is_empty());
+    assert_eq!(output.status.code(), Some(1), "{args}");
+}
+
+/// Backup scripts read these lines.
+#[test]
+fn snapshot_status() {
+    let dir = sample();
+    let dir = dir.path();
+    check(
+        dir,
+        "snapshot status db",
+        0,
+        "a13a36, 8, 3, 12 kB, 3.7.0\n",
+        "",
+    );
+    check(
+        dir,
+        "snap stat -w=json db",
+        0,
+        "{\"hash\":10566198,\"revision\":8,\"totalKey\":3,\"totalSize\":12288,\"version\":\"3.7.0\"}\n",
+        "",
+    );
+    let fields = "\"Hash\" : 10566198\n\
+        \"Revision\" : 8\n\
+        \"Keys\" : 3\n\
+        \"Size\" : 12288\n\
+        \"Version\" : 3.7.0\n";
+    check(dir, "--write-out fields snapshot status db", 0, fields, "");
+    let table = "┌────────┬──────────┬────────────┬────────────┬─────────┐\n\
+        │  HASH  │ REVISION │ TOTAL KEYS │ TOTAL SIZE │ VERSION │\n\
+        ├────────┼──────────┼────────────┼────────────┼─────────┤\n\
+        │ a13a36 │        8 │          3 │      12 kB │   3.7.0 │\n\
+        └────────┴──────────┴────────────┴────────────┴─────────┘\n";
+    check(dir, "snapshot status db -w table", 0, table, "");
+    let protobuf = "Error: protobuf not supported as output format\n";
+    check(dir, "snapshot status db -w protobuf", 4, "", protobuf);
+    let unknown = "Error: unsupported output format\n";
+    check(dir, "snapshot status db -w xml", 4, "", unknown);
+    let one = "Error: snapshot status requires exactly one argument\n";
+    check(dir, "snapshot status", 128, "", one);
+    check(dir, "snapshot status db db -w xml", 128, "", one);
+    let missing = "Error: stat no: no such file or directory\n";
+    check(dir, "snapshot status no -w xml", 1, "", missing);
+}
+
+/// A damaged backup must be found out before it is needed.
+#[test]
+fn damage_is_reported() {
+    let dir = sample();
+    let file = RealDir::new(dir.path())
+        .open("db", OpenMode::Write)
+        .unwrap();
+    file.write_all_at(&[0; 2], 2 * u64::from(PAGE_SIZE) + 10)
+        .unwrap();
+    file.write_all_at(&[9], 2 * u64::from(PAGE_SIZE)).unwrap();
+    drop(file);
+    check(
+        dir.path(),
+        "snapshot status db",
+        1,
+        "",
+        "Error: snapshot file integrity check failed. 1 errors found.\npage 2: page has id 9\n",
+    );
+    std::fs::write(dir.path().join("text"), "no database").unwrap();
+    let text = "Error: invalid database\n";
+    check(dir.path(), "snapshot status text", 1, "", text);
+    check(dir.path(), "hashkv text", 1, "", text);
+}
+
+/// The hash is what members compare: another value is a false alarm or a missed one.
+#[test]
+fn hashkv() {
+    let dir = sample();
+    let dir = dir.path();
+    let before = std::fs::read(dir.join("db")).unwrap();
+    check(dir, "hashkv db", 0, "702876579, 8, 6\n", "");
+    check(dir, "hashkv db --rev 6", 0, "338885867, 6, 6\n", "");
+    check(dir, "hashkv --rev=7 db", 0, "1268726441, 7, 6\n", "");
+    check(
+        dir,
+        "hashkv db -w json",
+        0,
+        "{\"hash\":702876579,\"hashRevision\":8,\"compactRevision\":6}\n",
+        "",
+    );
+    check(
+        dir,
+        "hashkv db -w fields",
+        0,
+        "\"Hash\" : 702876579\n\
+        \"Hash revision\" : 8\n\
+        \"Compact revision\" : 6\n",
+        "",
+    );
+    check(
+        dir,
+        "hashkv db -w table",
+        0,
+        "┌───────────┬───────────────┬──────────────────┐\n\
+        │   HASH    │ HASH REVISION │ COMPACT REVISION │\n\
+        ├───────────┼───────────────┼──────────────────┤\n\
+        │ 702876579 │             8 │                6 │\n\
+        └───────────┴───────────────┴──────────────────┘\n",
+        "",
+    );
+    let compacted = "Error: mvcc: required revision has been compacted\n";
+    check(dir, "hashkv db --rev 5", 1, "", compacted);
+    let future = "Error: mvcc: required revision is a future revision\n";
+    check(dir, "hashkv db --rev 9", 1, "", future);
+    assert_eq!(std::fs::read(dir.join("db")).unwrap(), before);
+}
+
+/// Reading a database while a server writes it would give nonsense.
+#[test]
+fn a_database_in_use_is_not_read() {
+    let dir = sample();
+    let server = RealDir::new(dir.path())
+        .open("db", OpenMode::Write)
+        .unwrap();
+    server.try_lock(LockKind::Flock).unwrap();
+    for args in [
+        "hashkv db --timeout 1ms",
+        "snapshot status db --timeout=1ms",
+    ] {
+        let text = "Error: lock db: another process has the database open (waited 1ms)\n";
+        check(dir.path(), args, 1, "", text);
+    }
+}
+
+/// Scripts tell mistakes apart by these texts and codes.
+#[test]
+fn mistakes() {
+    check_usage("foo", "unknown command \"foo\" for \"etcdutl\"");
+    check_usage("--bogus", "unknown flag: --bogus");
+    check_usage("hashkv -z", "unknown shorthand flag: 'z' in -z");
+    check_usage("hashkv", "accepts 1 arg(s), received 0");
+    check_usage("hashkv x -w", "flag needs an argument: 'w' in -w");
+    check_usage("hashkv --rev", "flag needs an argument: --rev");
+    check_usage(
+        "hashkv --rev x y",
+        "invalid argument \"x\" for \"--rev\" flag: strconv.ParseInt: parsing \"x\": invalid syntax",
+    );
+    check_usage("defrag", "required flag(s) \"data-dir\" not set");
+    check_usage(
+        "migrate --force=true",
+        "required flag(s) \"data-dir\", \"target-version\" not set",
+    );
+    check_usage(
+        "completion foo",
+        "invalid argument \"foo\" for \"etcdutl completion\"",
+    );
+    check_usage("completion", "accepts 1 arg(s), received 0");
+    let here = Path::new(".");
+    let one = "Error: snapshot restore requires exactly one argument\n";
+    check(here, "snapshot restore", 128, "", one);
+    for args in [
+        "snapshot restore x --skip-hash-check",
+        "defrag --data-dir x",
+        "migrate --data-dir x --target-version 3.6",
+    ] {
+        let output = etcdutl(here, args);
+        assert_eq!(output.status.code(), Some(1), "{args}");
+        let err = String::from_utf8(output.stderr).unwrap();
+        assert!(err.starts_with("Error: not built yet: "), "{err}");
+    }
+}
+
+/// What needs no file.
+#[test]
+fn version_help_and_completion() {
+    let here = Path::new(".");
+    let version = "etcdutl version: 3.7.1\nAPI version: 3.7\n";
+    check(here, "version", 0, version, "");
+    check(here, "vers ignored -w json", 0, version, "");
+    for (args, first) in [
+        ("", "Usage:"),
+        ("--help", "Usage:"),
+        ("help snapshot", "Usage:"),
+        ("snapshot", "Usage:"),
+        ("snapshot save x", "Usage:"),
+        ("completion bash", "# bash completion for etcdutl"),
+        ("completion zsh", "#compdef etcdutl"),
+        ("completion fish", "# fish completion for etcdutl"),
+        (
+            "completion powershell",
+            "# powershell completion for etcdutl",
+        ),
+    ] {
+        let output = etcdutl(here, args);
+        assert_eq!(output.status.code(), Some(0), "{args}");
+        let out = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(out.lines().next(), Some(first), "{args}");
+        assert!(output.stderr.is_empty(), "{args}");
+    }
+}
