@@ -32,6 +32,7 @@
 //!   first one, are filled with zeros a little ahead of the log by the flushes themselves.
 //! - A log is created in its directory; its first segment gets its name last. etcd renames the
 //!   directory, which does not work where it is a mount point.
+//! - A reader follows truncations at and before the snapshot mark too; see `recovered`.
 //! - Damage is told from a torn write more strictly; see `frame`.
 
 mod codec;

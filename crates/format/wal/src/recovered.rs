@@ -174,10 +174,18 @@ fn decode<'a, T>(
 }
 
 /// Gathers what the second pass reads.
+///
+/// The records are followed as the log was written: every entry cuts off what stood at its index
+/// and after it, and a mark that the log does not lead up to replaces the log. etcd's reader leaves
+/// entries up to the mark out of this, and can so bring back entries that a new leader's had
+/// replaced: a member that then claims the older term of such an entry could give its vote to a
+/// candidate that lacks committed entries.
 #[derive(Debug)]
 struct Collector {
     index: Index,
     term: Term,
+    /// The term of the log at the mark's index, when the log has something there.
+    term_at_mark: Option<Term>,
     metadata: Option<(Vec<u8>, Metadata)>,
     state: HardState,
     mark: Option<SnapshotMark>,
@@ -190,6 +198,7 @@ impl Collector {
         Self {
             index,
             term,
+            term_at_mark: None,
             metadata: None,
             state: HardState::default(),
             mark: None,
@@ -227,10 +236,12 @@ impl Collector {
     fn add_entry(&mut self, item: &Item<'_>) -> Result<(), OpenError> {
         let view = decode(item, decode_entry)?;
         self.last_index = view.index;
-        let Some(behind) = view.index.0.checked_sub(self.index.0).filter(|n| *n > 0) else {
+        if view.index <= self.index {
+            self.term_at_mark = (view.index == self.index).then_some(view.term);
+            self.entries.clear();
             return Ok(());
-        };
-        let position = (behind - 1) as usize;
+        }
+        let position = (view.index.0 - self.index.0 - 1) as usize;
         if position > self.entries.len() {
             return Err(item.corrupt(Damage::Gap {
                 expected: Index(self.index.0 + self.entries.len() as u64 + 1),
@@ -255,6 +266,11 @@ impl Collector {
         }
         if mark.term != self.term {
             return Err(item.corrupt(Damage::SnapshotTerm { index: mark.index }));
+        }
+        if self.term_at_mark != Some(mark.term) {
+            // A received snapshot: the entries before it were of another history.
+            self.entries.clear();
+            self.term_at_mark = Some(mark.term);
         }
         self.mark = Some(mark);
         Ok(())

@@ -160,7 +160,9 @@ impl Wal {
     }
 
     /// Buffers a snapshot mark. Whoever opens the log later may start from it, so the snapshot
-    /// itself must be durable before.
+    /// itself must be durable before. A mark counts once a hard state commits its index: after a
+    /// received snapshot the caller appends that state before any entries, or a crash between the
+    /// two leaves a gap.
     ///
     /// # Errors
     /// [`WalError::Poisoned`] after a fault.

@@ -30,6 +30,12 @@ pub enum DecodeError {
         /// Where the field begins.
         offset: usize,
     },
+    /// A checksum of more than 32 bits.
+    #[error("checksum {number:x} is too wide")]
+    WideChecksum {
+        /// The number found.
+        number: u64,
+    },
     /// A record of a type that no version of etcd writes.
     #[error("unknown record type {number}")]
     UnknownRecord {

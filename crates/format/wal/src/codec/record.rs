@@ -56,8 +56,9 @@ pub fn decode_record(bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
     while let Some(field) = fields.next()? {
         match field {
             (1, Value::Number(number)) => kind = number,
-            // A uint32 field: higher bits are cut off, as every protobuf decoder does.
-            (2, Value::Number(number)) => crc = number as u32,
+            (2, Value::Number(number)) => {
+                crc = u32::try_from(number).map_err(|_| DecodeError::WideChecksum { number })?;
+            }
             (3, Value::Bytes(bytes)) => data = bytes,
             _ => {}
         }
