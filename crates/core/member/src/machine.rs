@@ -7,6 +7,9 @@ use types::{ConfState, Entry, EntryKind, Index, MemberId, RequestId, SnapshotMar
 use crate::marks::Marks;
 use crate::reads::Reads;
 
+/// Most requests that wait for a leader; more are left to time out.
+const WAITING_MAX: usize = 10_000;
+
 /// What a member is told once.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -106,6 +109,8 @@ pub struct Member {
     leadership: Leadership,
     /// The first index of this member's own term as leader.
     led_from: Option<Index>,
+    /// Requests that wait for a leader.
+    waiting: Vec<(RequestId, Bytes)>,
     refused: Vec<(RequestId, Refused)>,
 }
 
@@ -129,6 +134,7 @@ impl Member {
             is_sole_voter,
             leadership: Leadership::default(),
             led_from: None,
+            waiting: Vec::new(),
             refused: Vec::new(),
         })
     }
@@ -163,10 +169,11 @@ impl Member {
     ///
     /// A sole voter that has nobody to wait for stands for election at once.
     pub fn effects(&mut self) -> Effects {
-        if self.leadership.leader.is_none() && self.is_sole_voter {
+        let is_idle = self.raft.role() == Role::Follower && self.leadership.leader.is_none();
+        if is_idle && self.is_sole_voter {
             self.raft.campaign();
         }
-        let due = self.raft.effects();
+        let mut due = self.raft.effects();
         if let Some(state) = due.write.as_ref().and_then(|write| write.hard_state) {
             self.committed = state.commit;
         }
@@ -175,9 +182,8 @@ impl Member {
                 self.reads.confirmed(state.index, id);
             }
         }
-        let leadership = due
-            .soft_state
-            .and_then(|soft| self.leadership_changed(soft));
+        let soft_state = due.soft_state.take();
+        let leadership = soft_state.and_then(|soft| self.leadership_changed(soft));
         let raft = &self.raft;
         let mark = self.marks.due(|| raft.conf());
         self.cut();
@@ -211,7 +217,16 @@ impl Member {
         self.raft.conf().learners.contains(&self.id)
     }
 
+    /// Without a leader requests wait for one, as far as there is room.
     fn propose(&mut self, requests: Vec<(RequestId, Bytes)>) {
+        if self.leadership.leader.is_none() {
+            let room = WAITING_MAX.saturating_sub(self.waiting.len());
+            let mut requests = requests.into_iter();
+            self.waiting.extend(requests.by_ref().take(room));
+            self.refused
+                .extend(requests.map(|(id, _)| (id, Refused::NoLeader)));
+            return;
+        }
         let (ids, payloads): (Vec<_>, Vec<_>) = requests.into_iter().unzip();
         if self.raft.propose(payloads).is_err() {
             self.refused
@@ -262,6 +277,11 @@ impl Member {
             self.led_from = None;
         }
         self.leadership = leadership;
+        if !leadership.leader.is_none() && !self.waiting.is_empty() {
+            // They are carried out with the next effects, which the shell asks for at once.
+            let waiting = std::mem::take(&mut self.waiting);
+            self.propose(waiting);
+        }
         Some(leadership)
     }
 

@@ -116,7 +116,18 @@ impl RaftThread {
         }
     }
 
+    /// Carries out everything that is due.
     fn carry_out(&mut self, answers: &mut Sorter) {
+        let mut has_leader_changed = self.turn(answers);
+        // A new leader takes up the requests that waited for one.
+        while has_leader_changed {
+            has_leader_changed = self.turn(answers);
+        }
+        answers.deliver();
+    }
+
+    /// Carries out what is due; whether the leader has changed.
+    fn turn(&mut self, answers: &mut Sorter) -> bool {
         let effects = self.member.effects();
         let status = self.engine.status();
         status.set_committed(self.member.committed());
@@ -155,7 +166,7 @@ impl RaftThread {
                 Refused::LeaderChanged => answers.add(id, Letter::Failed(id, Error::LeaderChanged)),
             }
         }
-        answers.deliver();
+        leadership.is_some()
     }
 }
 
