@@ -238,3 +238,71 @@ fn check_value(page: &Page, index: usize) -> Result<(), ReadError> {
         flags => Err(PageFault::Flags { index, flags }.at(page.id)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use disk::{Dir, MemDir, OpenMode};
+
+    use super::*;
+    use crate::layout::Header;
+    use crate::meta::Meta;
+    use crate::writer::Writer;
+
+    const PAGE: u32 = 1024;
+
+    /// A file of one leaf page with `spare` unused pages and a stored free list.
+    fn with_freelist(spare: u64, flags: u16, free: &[u64]) -> Vec<String> {
+        let file = MemDir::new().open("db", OpenMode::CreateNew).unwrap();
+        let mut writer = Writer::new(file.clone(), PAGE);
+        writer.bucket::<Infallible>(b"b", []).unwrap();
+        let end = writer.finish().unwrap() / u64::from(PAGE);
+        let page = end + spare;
+        let header = Header {
+            id: page,
+            flags,
+            count: u16::try_from(free.len()).unwrap(),
+            overflow: 0,
+        };
+        let mut bytes = vec![0; PAGE as usize];
+        bytes[..HEADER].copy_from_slice(&header.encode());
+        for (at, free) in free.iter().enumerate() {
+            bytes[HEADER + 8 * at..][..8].copy_from_slice(&free.to_le_bytes());
+        }
+        let offset = page * u64::from(PAGE);
+        file.write_all_at(&bytes, offset).unwrap();
+        let meta = Meta {
+            page_size: PAGE,
+            root: end - 1,
+            freelist: page,
+            high_water: page + 1,
+            transaction: 4,
+        };
+        file.write_all_at(&meta.encode(), 0).unwrap();
+        let reader = Reader::open(file).unwrap();
+        let faults = reader.check();
+        faults.iter().map(ToString::to_string).collect()
+    }
+
+    /// A database of a server that stores its free list must not be called damaged, nor a
+    /// damaged one sound: a page in two places is overwritten sooner or later.
+    #[test]
+    fn stored_free_lists() {
+        assert!(with_freelist(0, FREELIST, &[]).is_empty());
+        assert!(with_freelist(2, FREELIST, &[3, 4]).is_empty());
+        assert_eq!(
+            with_freelist(2, FREELIST, &[3]),
+            ["page 4: unreachable and not free"]
+        );
+        assert_eq!(
+            with_freelist(1, FREELIST, &[2, 3]),
+            ["page 2: reachable and free"]
+        );
+        assert_eq!(
+            with_freelist(0, FREELIST, &[9]),
+            ["page 9: out of bounds, high water mark is 4"]
+        );
+        assert_eq!(with_freelist(0, 0x02, &[]), ["page 3: invalid type 0x2"]);
+    }
+}
