@@ -1,6 +1,6 @@
 //! A configuration change takes effect when its entry is applied, on every member alike.
 
-use types::{ConfState, MemberId};
+use types::{ConfState, Index, MemberId};
 
 use crate::{
     members::{ConfChange, ConfError},
@@ -11,28 +11,24 @@ impl Raft {
     /// Carries out the change of an entry that is being applied, before [`Raft::applied`] is told
     /// of it. Returns the configuration that now holds.
     ///
+    /// While a received snapshot waits to be installed, entries from before it change nothing: the
+    /// snapshot's configuration, which is newer, holds already.
+    ///
     /// # Errors
     /// [`ConfError`] when the change does not fit; the configuration stays. The state machine
     /// should have refused such a change, on every member alike.
     pub fn apply_conf_change(&mut self, change: &ConfChange) -> Result<ConfState, ConfError> {
-        self.members = self.members.changed(change)?;
-        self.follow_members();
+        if !self.log.is_restoring() {
+            self.members = self.members.changed(change)?;
+            self.follow_members();
+        }
         Ok(self.members.to_state())
     }
 
     /// Brings a leader's books in line with the configuration.
     fn follow_members(&mut self) {
-        if !self.is_leader() {
-            return;
-        }
-        if !self.members.voters.contains(self.config.id) {
-            // Whoever stays learns first that the change is committed.
-            self.send_due();
-            self.become_follower(self.term, MemberId::NONE);
-            return;
-        }
         // One below the end: a member that has everything but the last entry is found at once.
-        let next = self.log.last().max(types::Index(1));
+        let next = self.log.last().max(Index(1));
         let mut fresh = self.new_progress(next);
         // It shall count as alive until the next check, and may need a snapshot at once.
         fresh.is_active = true;
@@ -49,5 +45,31 @@ impl Raft {
         }
         self.advance_commit();
         self.confirm_reads();
+        if !self.members.voters.contains(self.config.id) {
+            self.hand_over();
+        }
+    }
+
+    /// This leader has lost its vote. It takes no proposals any more, brings the most advanced voter
+    /// up to date and lets it campaign; after an election timeout it steps down in any case.
+    ///
+    /// Stepping down at once could leave a cluster of two stuck: the other one may not know yet
+    /// that the change is committed, and then needs the vote of this member, whose log is longer.
+    fn hand_over(&mut self) {
+        let State::Leader(leader) = &mut self.state else {
+            return;
+        };
+        leader.transferee = MemberId::NONE;
+        let matched = |id: &MemberId| leader.progress.get(id).map(|progress| progress.matched);
+        let best = self
+            .members
+            .voters
+            .ids()
+            .into_iter()
+            .rev()
+            .max_by_key(matched);
+        if let Some(successor) = best {
+            self.begin_transfer(successor);
+        }
     }
 }

@@ -63,9 +63,16 @@ impl Raft {
         }
         // Another request replaces the one that runs; one for this leader ends it.
         leader.transferee = MemberId::NONE;
-        if to == self.config.id {
-            return;
+        if to != self.config.id {
+            self.begin_transfer(to);
         }
+    }
+
+    /// Hands over to `to` as soon as it has everything.
+    pub(crate) fn begin_transfer(&mut self, to: MemberId) {
+        let State::Leader(leader) = &mut self.state else {
+            return;
+        };
         leader.transferee = to;
         leader.is_due = true;
         self.elapsed = 0;
