@@ -92,7 +92,9 @@ where
     let _open = shared.drain.connection();
     let peer = Rc::new(peer);
     match port {
-        PortKind::HttpOnly | PortKind::Metrics => serve_http1(shared, stream, port, peer).await,
+        PortKind::HttpOnly | PortKind::Metrics | PortKind::Peer => {
+            serve_http1(shared, stream, port, peer).await
+        }
         PortKind::Shared | PortKind::GrpcOnly => {
             let peeked = timeout(PEEK_TIMEOUT, Prefixed::peek(stream)).await??;
             match peeked {

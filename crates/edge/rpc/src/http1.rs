@@ -70,7 +70,7 @@ impl<W: HttpHandler> HttpService<W> {
         peer: Rc<Peer>,
         mut request: Request<Incoming>,
     ) -> Result<HttpResponse, Infallible> {
-        let added = if port == PortKind::Metrics {
+        let added = if matches!(port, PortKind::Metrics | PortKind::Peer) {
             HeaderMap::new()
         } else {
             match self.access.check(&mut request) {

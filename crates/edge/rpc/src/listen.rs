@@ -28,6 +28,8 @@ pub enum PortKind {
     HttpOnly,
     /// HTTP without access control, for metrics and health only.
     Metrics,
+    /// HTTP without access control, for the other members.
+    Peer,
 }
 
 /// How listening sockets are made.

@@ -1,6 +1,12 @@
 //! A running member: threads, mailboxes and services around the machines of the core.
 //!
-//! [`engine`] is the durable, replicated store; the services in front of it decode, check and
-//! answer what clients ask.
+//! [`engine`] is the durable, replicated store. `services` decodes, checks and answers what clients ask
+//! over gRPC, `http` what they ask over plain HTTP; [`Server`] puts it all behind its sockets.
 
 pub mod engine;
+mod http;
+mod member;
+mod metrics;
+mod services;
+
+pub use member::{Server, ServerConfig, ServerError};

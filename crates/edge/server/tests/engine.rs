@@ -71,7 +71,7 @@ fn with_engine(path: &std::path::Path, f: impl AsyncFnOnce(Handle)) {
         .unwrap();
     runtime.block_on(async {
         let (ready, is_ready) = std::sync::mpsc::sync_channel(1);
-        running.keep(&config, ready);
+        running.keeper(&config, ready).start();
         while is_ready.try_recv().is_err() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }

@@ -3,6 +3,7 @@
 //! ```text
 //! <data-dir>/member/wal/     the log, in etcd's format
 //! <data-dir>/member/store/   the store
+//! <data-dir>/member/tmp/     files of a moment: snapshots on their way to a client
 //! ```
 //! A directory with a log is restarted from it and the configuration of the cluster is ignored; one
 //! without is bootstrapped. The store may lag behind the log after a crash: the entries between

@@ -5,6 +5,7 @@
 //! the log like any client's request.
 
 use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use proto::etcdserverpb::alarm_request::AlarmAction;
@@ -17,6 +18,7 @@ use super::compactor::{self, CompactionPolicy};
 use super::handle::Handle;
 use super::inbox::Inbox;
 use super::log_thread::LogInput;
+use super::shared::Engine;
 
 /// How often expired leases are looked for.
 const EXPIRY_INTERVAL: Duration = Duration::from_millis(500);
@@ -38,20 +40,35 @@ pub(crate) struct Duties {
     pub(crate) max_wals: usize,
 }
 
-/// Starts all duties on the current local set; `ready` is told once the member is published.
-pub(crate) fn start(
-    handle: &Handle,
-    duties: Duties,
-    log: Inbox<LogInput>,
-    ready: std::sync::mpsc::SyncSender<()>,
-) {
-    if let Some(policy) = duties.compaction {
-        tokio::task::spawn_local(compactor::run(handle.clone(), policy));
+/// The duties of a member, ready to be started.
+#[derive(Debug)]
+pub struct Keeper {
+    pub(super) engine: Engine,
+    pub(super) thread: usize,
+    pub(super) duties: Duties,
+    pub(super) log: Inbox<LogInput>,
+    pub(super) ready: SyncSender<()>,
+}
+
+impl Keeper {
+    /// Starts all duties on the current local set.
+    pub fn start(self) {
+        let Self {
+            engine,
+            thread,
+            duties,
+            log,
+            ready,
+        } = self;
+        let handle = Handle::start(engine, thread);
+        if let Some(policy) = duties.compaction {
+            tokio::task::spawn_local(compactor::run(handle.clone(), policy));
+        }
+        tokio::task::spawn_local(expire_leases(handle.clone()));
+        tokio::task::spawn_local(purge(log, duties.max_wals));
+        tokio::task::spawn_local(raise_alarm_when_told(handle.clone()));
+        tokio::task::spawn_local(publish(handle, duties, ready));
     }
-    tokio::task::spawn_local(expire_leases(handle.clone()));
-    tokio::task::spawn_local(purge(log, duties.max_wals));
-    tokio::task::spawn_local(raise_alarm_when_told(handle.clone()));
-    tokio::task::spawn_local(publish(handle.clone(), duties, ready));
 }
 
 /// Proposes until it is applied.
@@ -61,7 +78,7 @@ async fn insist(handle: &Handle, request: InternalRaftRequest) {
     }
 }
 
-async fn publish(handle: Handle, duties: Duties, ready: std::sync::mpsc::SyncSender<()>) {
+async fn publish(handle: Handle, duties: Duties, ready: SyncSender<()>) {
     let attributes = Attributes {
         name: duties.name,
         client_urls: duties.client_urls,

@@ -29,18 +29,19 @@ pub use apply_thread::CommitPolicy;
 pub use boot::StartError;
 pub use compactor::CompactionPolicy;
 pub use handle::Handle;
+pub use keeper::Keeper;
 pub use meters::Meters;
 pub use running::{Config, Running, start};
 pub use shared::{CompactionProgress, Engine, Limits, Space, Status};
 
 /// Ends the process because this machine is wrong; what is not durable was not acknowledged.
-fn fatal(what: &str, error: &(dyn std::error::Error + 'static)) -> ! {
+pub(crate) fn fatal(what: &str, error: &(dyn std::error::Error + 'static)) -> ! {
     tracing::error!(error = describe(error), "{what}; this member stops");
     std::process::exit(1);
 }
 
 /// An error with its sources, outermost first.
-fn describe(error: &(dyn std::error::Error + 'static)) -> String {
+pub(crate) fn describe(error: &(dyn std::error::Error + 'static)) -> String {
     let sources = std::iter::successors(Some(error), |error| error.source());
     let mut texts: Vec<String> = sources.map(ToString::to_string).collect();
     texts.dedup();

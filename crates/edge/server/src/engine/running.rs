@@ -13,9 +13,8 @@ use member::{Member, Restored};
 use super::apply_thread::{ApplyInput, ApplyThread, CommitPolicy};
 use super::boot::{self, Booted, SharedDir, StartError};
 use super::compactor::CompactionPolicy;
-use super::handle::Handle;
 use super::inbox::Inbox;
-use super::keeper::{self, Duties};
+use super::keeper::{Duties, Keeper};
 use super::log_thread::{self, LogInput, LogThread};
 use super::mailbox::Post;
 use super::meters::Meters;
@@ -204,23 +203,24 @@ impl Running {
         self.is_new
     }
 
-    /// The mailbox of the keeper: the one after those of the connection threads.
+    /// The member's own duties, to be started on a thread of their own; `ready` hears once the
+    /// member is published and can serve.
     #[must_use]
-    pub fn keeper_thread(&self) -> usize {
-        self.engine.post().len() - 1
-    }
-
-    /// Starts the member's own duties on the current local set; `ready` hears once the member is
-    /// published and can serve.
-    pub fn keep(&self, config: &Config, ready: std::sync::mpsc::SyncSender<()>) {
-        let handle = Handle::start(self.engine.clone(), self.keeper_thread());
+    pub fn keeper(&self, config: &Config, ready: std::sync::mpsc::SyncSender<()>) -> Keeper {
         let duties = Duties {
             name: config.name.clone(),
             client_urls: config.client_urls.clone(),
             compaction: config.compaction,
             max_wals: config.max_wals,
         };
-        keeper::start(&handle, duties, self.log.clone(), ready);
+        let thread = self.engine.post().len() - 1;
+        Keeper {
+            engine: self.engine.clone(),
+            thread,
+            duties,
+            log: self.log.clone(),
+            ready,
+        }
     }
 
     /// Stops the threads in the order in which work flows; everything acknowledged is on disk.

@@ -1,0 +1,69 @@
+//! The plain HTTP endpoints: health, version, metrics, and what a peer port says of its member.
+
+mod debug;
+mod health;
+mod peer;
+mod version;
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, StatusCode};
+use rpc::{HttpHandler, HttpRequest, HttpResponse, PortKind, replies};
+
+use crate::engine::Handle;
+use crate::metrics::Metrics;
+
+/// Answers the plain HTTP requests of one connection thread.
+pub(crate) struct Http {
+    handle: Handle,
+    metrics: Metrics,
+}
+
+impl Http {
+    /// The endpoints of the thread that `handle` belongs to.
+    #[must_use]
+    pub(crate) fn new(handle: Handle, metrics: Metrics) -> Self {
+        Self { handle, metrics }
+    }
+
+    async fn answer(&self, request: HttpRequest) -> HttpResponse {
+        let path = request.uri.path().to_owned();
+        if request.port == PortKind::Peer {
+            return peer::answer(&self.handle, &path, &request.method);
+        }
+        let is_get = request.method == Method::GET;
+        let is_metrics_port = request.port == PortKind::Metrics;
+        match path.as_str() {
+            "/metrics" => self.scrape(),
+            _ if health::is_check(&path) => match is_get {
+                true => health::answer(&self.handle, &path, &request.query()).await,
+                false => replies::method_not_allowed("GET"),
+            },
+            _ if is_metrics_port => replies::not_found(),
+            "/version" | "/debug/vars" if !is_get => replies::method_not_allowed("GET"),
+            "/version" => version::answer(self.handle.engine()),
+            "/debug/vars" => debug::vars(self.handle.engine()),
+            _ => replies::not_found(),
+        }
+    }
+
+    fn scrape(&self) -> HttpResponse {
+        let text = self.metrics.render(self.handle.engine());
+        let kind = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores";
+        let kind = HeaderValue::from_static(kind);
+        replies::with_type(StatusCode::OK, kind, Bytes::from(text))
+    }
+}
+
+impl HttpHandler for Http {
+    async fn handle(self: Rc<Self>, request: HttpRequest) -> HttpResponse {
+        self.answer(request).await
+    }
+}
+
+/// A JSON answer.
+fn json(body: String) -> HttpResponse {
+    let kind = HeaderValue::from_static("application/json");
+    replies::with_type(StatusCode::OK, kind, Bytes::from(body))
+}

@@ -1,0 +1,215 @@
+//! The assembled member: listeners in front of the services, the engine behind them.
+//!
+//! Sockets are bound first, so that a port in use is said before the data directory is touched;
+//! clients are served once the member is published through its own log.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use prometheus::Registry;
+use rpc::{BindError, ListenAddress, Listener, PortKind, SocketOptions, Threads};
+use tokio::runtime::{Builder, LocalOptions};
+
+use crate::engine::{self, Engine, Handle, Meters, Running};
+use crate::http::Http;
+use crate::metrics::Metrics;
+use crate::services::{HubMetrics, Services};
+
+/// How long calls that are under way may take when the member stops.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(7);
+
+/// What a member is told once.
+#[derive(Clone, Debug)]
+pub struct ServerConfig {
+    /// The engine; its number of threads is that of the connection threads.
+    pub engine: engine::Config,
+    /// The connection threads.
+    pub rpc: rpc::Config,
+    /// How listening sockets are made.
+    pub sockets: SocketOptions,
+    /// Where other members are listened to.
+    pub peer: Vec<ListenAddress>,
+    /// Where clients are listened to: gRPC, and HTTP unless it has ports of its own.
+    pub client: Vec<ListenAddress>,
+    /// Ports of their own for HTTP; when there are any, `client` serves gRPC alone.
+    pub client_http: Vec<ListenAddress>,
+    /// Where metrics and health are served besides.
+    pub metrics: Vec<ListenAddress>,
+    /// Applying a group of entries for so long is worth a warning.
+    pub warning_apply: Duration,
+}
+
+/// Why a member does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// A URL cannot be listened on.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The engine does not start.
+    #[error(transparent)]
+    Engine(#[from] engine::StartError),
+    /// The connection threads do not start.
+    #[error(transparent)]
+    Threads(#[from] rpc::StartError),
+    /// A metric's name is used twice.
+    #[error("cannot register metrics")]
+    Metrics(#[from] prometheus::Error),
+    /// The thread of the member's own duties does not start.
+    #[error("cannot start a thread")]
+    Keeper(#[source] std::io::Error),
+}
+
+/// A running member.
+pub struct Server {
+    running: Running,
+    threads: Threads,
+    keeper: JoinHandle<()>,
+    stop_keeper: tokio::sync::oneshot::Sender<()>,
+    ready: Receiver<()>,
+    clients: Vec<(Listener, PortKind)>,
+}
+
+impl Server {
+    /// Binds all sockets, opens the data directory and starts the threads.
+    ///
+    /// Peers, metrics and health are served at once, clients after [`Server::serve_clients`].
+    ///
+    /// # Errors
+    /// [`ServerError`].
+    pub fn start(config: &ServerConfig) -> Result<Self, ServerError> {
+        let ports = Ports::bind(config)?;
+        let registry = Registry::new();
+        let meters = Arc::new(Meters::new(&registry, config.warning_apply)?);
+        let running = engine::start(&config.engine, meters)?;
+        registry.register(Box::new(HubMetrics::new(Arc::clone(
+            running.engine().hub(),
+        ))?))?;
+        let metrics = Metrics::new(registry);
+        let threads = Threads::start(&config.rpc, {
+            let (engine, metrics) = (running.engine().clone(), metrics.clone());
+            let scratch = config.engine.member_dir.sub("tmp");
+            move |thread| {
+                let handle = Handle::start(engine.clone(), thread);
+                rpc::Services {
+                    grpc: Services::new(handle.clone(), Arc::clone(&scratch)).into(),
+                    http: Http::new(handle, metrics.clone()).into(),
+                }
+            }
+        })?;
+        metrics.set_calls(Arc::clone(threads.metrics()));
+        for (listener, kind) in ports.early {
+            threads.serve(listener, kind);
+        }
+        let (ready_sender, ready) = sync_channel(1);
+        let (stop_keeper, stopped) = tokio::sync::oneshot::channel();
+        let keeper = spawn_keeper(&running, &config.engine, ready_sender, stopped)?;
+        Ok(Self {
+            running,
+            threads,
+            keeper,
+            stop_keeper,
+            ready,
+            clients: ports.clients,
+        })
+    }
+
+    /// The state that all threads share.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        self.running.engine()
+    }
+
+    /// Whether the data directory was empty.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.running.is_new()
+    }
+
+    /// The client URLs that are listened on, with the ports that the system chose, and what each serves.
+    #[must_use]
+    pub fn client_urls(&self) -> Vec<(ListenAddress, PortKind)> {
+        self.clients
+            .iter()
+            .map(|(listener, kind)| (listener.address().clone(), *kind))
+            .collect()
+    }
+
+    /// Waits until the member is published; false when it has stopped before.
+    #[must_use]
+    pub fn wait_ready(&self) -> bool {
+        self.ready.recv().is_ok()
+    }
+
+    /// Accepts clients from now on.
+    pub fn serve_clients(&mut self) {
+        for (listener, kind) in self.clients.drain(..) {
+            self.threads.serve(listener, kind);
+        }
+    }
+
+    /// Stops in good order: calls under way are answered, everything applied reaches the disk.
+    pub fn shutdown(self) {
+        self.threads.shutdown(SHUTDOWN_GRACE);
+        // The keeper may have ended already.
+        let _ = self.stop_keeper.send(());
+        let _ = self.keeper.join();
+        self.running.stop();
+    }
+}
+
+struct Ports {
+    early: Vec<(Listener, PortKind)>,
+    clients: Vec<(Listener, PortKind)>,
+}
+
+impl Ports {
+    fn bind(config: &ServerConfig) -> Result<Self, BindError> {
+        let bind = |addresses: &[ListenAddress], kind| -> Result<Vec<_>, BindError> {
+            // A URL given twice is listened on once.
+            let addresses: BTreeSet<_> = addresses.iter().collect();
+            let bound = addresses
+                .into_iter()
+                .map(|address| Listener::bind(address, config.sockets));
+            bound.map(|listener| Ok((listener?, kind))).collect()
+        };
+        let shared = match config.client_http.is_empty() {
+            true => PortKind::Shared,
+            false => PortKind::GrpcOnly,
+        };
+        let mut early = bind(&config.peer, PortKind::Peer)?;
+        let mut clients = bind(&config.client, shared)?;
+        clients.extend(bind(&config.client_http, PortKind::HttpOnly)?);
+        early.extend(bind(&config.metrics, PortKind::Metrics)?);
+        Ok(Self { early, clients })
+    }
+}
+
+/// Runs the member's own duties on a thread with a runtime of its own.
+fn spawn_keeper(
+    running: &Running,
+    config: &engine::Config,
+    ready: std::sync::mpsc::SyncSender<()>,
+    stopped: tokio::sync::oneshot::Receiver<()>,
+) -> Result<JoinHandle<()>, ServerError> {
+    let runtime = Builder::new_current_thread();
+    let keep = running.keeper(config, ready);
+    let run = move || {
+        let mut builder = runtime;
+        let local = builder.enable_all().build_local(LocalOptions::default());
+        match local {
+            Ok(local) => local.block_on(async {
+                keep.start();
+                // Whoever drops the sender wants the keeper to stop as well.
+                let _ = stopped.await;
+            }),
+            Err(error) => tracing::error!(%error, "cannot start the keeper's runtime"),
+        }
+    };
+    std::thread::Builder::new()
+        .name("etcd-keeper".to_owned())
+        .spawn(run)
+        .map_err(ServerError::Keeper)
+}

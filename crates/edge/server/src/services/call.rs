@@ -1,0 +1,85 @@
+//! The methods that are built, found by name once per thread.
+
+use proto::Method;
+
+/// A method of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Known {
+    Range,
+    RangeStream,
+    Put,
+    DeleteRange,
+    Txn,
+    Compact,
+    Watch,
+    LeaseGrant,
+    LeaseRevoke,
+    LeaseKeepAlive,
+    LeaseTimeToLive,
+    LeaseLeases,
+    MemberList,
+    Alarm,
+    Status,
+    Defragment,
+    Hash,
+    HashKv,
+    Snapshot,
+    MoveLeader,
+    Downgrade,
+    AuthStatus,
+    Authenticate,
+    HealthCheck,
+    HealthList,
+    HealthWatch,
+    /// Registered, but not built.
+    Unbuilt(&'static Method),
+}
+
+impl Known {
+    /// What the server has for a method.
+    pub(crate) fn of(method: &'static Method) -> Self {
+        match (method.service, method.name) {
+            ("etcdserverpb.KV", "Range") => Self::Range,
+            ("etcdserverpb.KV", "RangeStream") => Self::RangeStream,
+            ("etcdserverpb.KV", "Put") => Self::Put,
+            ("etcdserverpb.KV", "DeleteRange") => Self::DeleteRange,
+            ("etcdserverpb.KV", "Txn") => Self::Txn,
+            ("etcdserverpb.KV", "Compact") => Self::Compact,
+            ("etcdserverpb.Watch", "Watch") => Self::Watch,
+            ("etcdserverpb.Lease", "LeaseGrant") => Self::LeaseGrant,
+            ("etcdserverpb.Lease", "LeaseRevoke") => Self::LeaseRevoke,
+            ("etcdserverpb.Lease", "LeaseKeepAlive") => Self::LeaseKeepAlive,
+            ("etcdserverpb.Lease", "LeaseTimeToLive") => Self::LeaseTimeToLive,
+            ("etcdserverpb.Lease", "LeaseLeases") => Self::LeaseLeases,
+            ("etcdserverpb.Cluster", "MemberList") => Self::MemberList,
+            ("etcdserverpb.Maintenance", "Alarm") => Self::Alarm,
+            ("etcdserverpb.Maintenance", "Status") => Self::Status,
+            ("etcdserverpb.Maintenance", "Defragment") => Self::Defragment,
+            ("etcdserverpb.Maintenance", "Hash") => Self::Hash,
+            ("etcdserverpb.Maintenance", "HashKV") => Self::HashKv,
+            ("etcdserverpb.Maintenance", "Snapshot") => Self::Snapshot,
+            ("etcdserverpb.Maintenance", "MoveLeader") => Self::MoveLeader,
+            ("etcdserverpb.Maintenance", "Downgrade") => Self::Downgrade,
+            ("etcdserverpb.Auth", "AuthStatus") => Self::AuthStatus,
+            ("etcdserverpb.Auth", "Authenticate") => Self::Authenticate,
+            ("grpc.health.v1.Health", "Check") => Self::HealthCheck,
+            ("grpc.health.v1.Health", "List") => Self::HealthList,
+            ("grpc.health.v1.Health", "Watch") => Self::HealthWatch,
+            _ => Self::Unbuilt(method),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A misspelt name would silently take a method away from all clients.
+    #[test]
+    fn all_built_methods_are_found() {
+        let built = proto::METHODS
+            .iter()
+            .filter(|m| !matches!(Known::of(m), Known::Unbuilt(_)));
+        assert_eq!(built.count(), 26);
+    }
+}

@@ -1,0 +1,191 @@
+//! The services of the client API: from an encoded request to an encoded reply.
+//!
+//! One [`Services`] lives on each connection thread. The order of the checks is the API's: learner,
+//! metadata, quota, the request's own shape; then a write is proposed and a read is served here.
+//! Records go from the store into replies as the bytes that they are ([`reply`]).
+
+mod auth;
+mod call;
+mod cluster;
+mod duplicates;
+mod error;
+mod gate;
+mod health;
+mod kv;
+mod lease;
+mod maintenance;
+mod off_thread;
+mod range_stream;
+mod read_txn;
+mod reply;
+mod snapshot;
+mod validate;
+mod watch;
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use apply::Applied;
+use bytes::Bytes;
+use disk::Dir;
+use prost::Message;
+use proto::Method;
+use proto::etcdserverpb::{InternalRaftRequest, ResponseHeader};
+use rpc::{Call, Handler, Inbound, Outbound, Status};
+
+use crate::engine::{Engine, Handle};
+use call::Known;
+
+pub(crate) use watch::HubMetrics;
+
+/// Answers all gRPC calls of one connection thread.
+pub(crate) struct Services {
+    handle: Handle,
+    /// Where files may be made for a moment.
+    scratch: Arc<dyn Dir>,
+    known: Box<[Known]>,
+}
+
+impl Services {
+    /// The services of the thread that `handle` belongs to; `scratch` is a directory for temporary
+    /// files, on the disk of the data.
+    #[must_use]
+    pub(crate) fn new(handle: Handle, scratch: Arc<dyn Dir>) -> Self {
+        Self {
+            handle,
+            scratch,
+            known: proto::METHODS.iter().map(Known::of).collect(),
+        }
+    }
+
+    fn known(&self, call: &Call) -> Known {
+        self.known[usize::from(call.method.0)]
+    }
+
+    fn engine(&self) -> &Engine {
+        self.handle.engine()
+    }
+
+    /// The header of an answer that was true at `revision`.
+    fn header(&self, revision: i64) -> ResponseHeader {
+        let engine = self.engine();
+        ResponseHeader {
+            cluster_id: engine.cluster_id().0,
+            member_id: engine.member_id().0,
+            revision,
+            raft_term: engine.status().term().0,
+        }
+    }
+
+    /// The header of an answer that is not about one revision.
+    fn header_now(&self) -> ResponseHeader {
+        self.header(self.engine().reader().revisions().current)
+    }
+
+    /// Has a request applied by the whole cluster; the answer with the revision for its header.
+    async fn propose(
+        &self,
+        request: InternalRaftRequest,
+    ) -> Result<(apply::Response, i64), Status> {
+        let Applied {
+            result,
+            revision,
+            over_quota,
+            ..
+        } = self.handle.propose(request).await?;
+        let response = result.map_err(error::rejected)?;
+        if over_quota {
+            return Err(proto::error::Error::NoSpace.into());
+        }
+        Ok((response, revision))
+    }
+}
+
+/// Decodes a request.
+fn decode<T: Message + Default>(request: Bytes) -> Result<T, Status> {
+    T::decode(request).map_err(|_| Status::undecodable())
+}
+
+/// Encodes a reply that has no records in it.
+fn encode(reply: &impl Message) -> Bytes {
+    Bytes::from(reply.encode_to_vec())
+}
+
+impl Handler for Services {
+    const METHODS: &'static [Method] = &proto::METHODS;
+
+    async fn unary(self: Rc<Self>, call: Call, request: Bytes) -> Result<Bytes, Status> {
+        let known = self.known(&call);
+        self.check_unary(known, &call)?;
+        match known {
+            Known::Range => self.range(request).await,
+            Known::Put => self.put(request).await,
+            Known::DeleteRange => self.delete_range(request).await,
+            Known::Txn => self.txn(request).await,
+            // The rare calls must not make the future of every call larger.
+            _ => Box::pin(async move { self.rare(known, request).await }).await,
+        }
+    }
+
+    async fn stream(
+        self: Rc<Self>,
+        call: Call,
+        inbound: Inbound,
+        outbound: Outbound,
+    ) -> Result<(), Status> {
+        let known = self.known(&call);
+        self.check_stream(known, &call)?;
+        let requires_leader = call.requires_leader();
+        let answered = async {
+            match known {
+                Known::RangeStream => self.range_stream(inbound, outbound).await,
+                Known::Watch => self.watch(inbound, outbound).await,
+                Known::LeaseKeepAlive => self.lease_keep_alive(inbound, outbound).await,
+                Known::Snapshot => self.snapshot(inbound, outbound).await,
+                Known::HealthWatch => health::watch(inbound, outbound).await,
+                _ => Err(unimplemented(&call)),
+            }
+        };
+        self.while_led(requires_leader, answered).await
+    }
+}
+
+impl Services {
+    async fn rare(&self, known: Known, request: Bytes) -> Result<Bytes, Status> {
+        match known {
+            Known::Compact => self.compact(request).await,
+            Known::LeaseGrant => self.lease_grant(request).await,
+            Known::LeaseRevoke => self.lease_revoke(request).await,
+            Known::LeaseTimeToLive => self.lease_time_to_live(request).await,
+            Known::LeaseLeases => self.lease_leases(request),
+            Known::MemberList => self.member_list(request).await,
+            Known::Alarm => self.alarm(request).await,
+            Known::Status => self.status(request),
+            Known::Defragment => self.defragment(request),
+            Known::Hash => self.hash(request).await,
+            Known::HashKv => self.hash_kv(request).await,
+            Known::MoveLeader => self.move_leader(request),
+            Known::Downgrade => self.downgrade(request),
+            Known::AuthStatus => self.auth_status(request),
+            Known::Authenticate => auth::authenticate(request),
+            Known::HealthCheck => health::check(request),
+            Known::HealthList => health::list(request),
+            Known::Unbuilt(method) => Err(Status::unimplemented(method.service, method.name)),
+            Known::Range
+            | Known::Put
+            | Known::DeleteRange
+            | Known::Txn
+            | Known::RangeStream
+            | Known::Watch
+            | Known::LeaseKeepAlive
+            | Known::Snapshot
+            | Known::HealthWatch => Err(Status::undecodable()),
+        }
+    }
+}
+
+/// Says by name that a method is registered but not built.
+fn unimplemented(call: &Call) -> Status {
+    let Method { service, name, .. } = proto::METHODS[usize::from(call.method.0)];
+    Status::unimplemented(service, name)
+}

@@ -1,0 +1,159 @@
+//! The Watch service: one stream machine of the `watch` crate behind each call.
+//!
+//! A call is one future: it takes requests, asks the machine what to send while the client has room
+//! for it, and sleeps until a request, a wake of the hub, or a timer. Nothing is made for a client
+//! that does not read: its events stay in the machine's mailbox, or in the history. Steps of history
+//! take about a millisecond, and other calls of the thread have their turn between them.
+
+mod history;
+mod metrics;
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use proto::etcdserverpb::watch_request::RequestUnion;
+use proto::etcdserverpb::{WatchCreateRequest, WatchRequest};
+use rpc::{Inbound, Outbound, Status};
+use tokio::sync::Notify;
+use tokio::task::yield_now;
+use tokio::time::{Interval, MissedTickBehavior, interval_at};
+use watch::{Create, Filters, Identity, Limits, Request, Response, Step, Stream};
+
+use self::history::Store;
+use super::{Services, decode, error};
+use crate::engine::Engine;
+
+pub use self::metrics::HubMetrics;
+
+impl Services {
+    pub(super) async fn watch(
+        &self,
+        mut inbound: Inbound,
+        outbound: Outbound,
+    ) -> Result<(), Status> {
+        let wake = Arc::new(Notify::new());
+        let mut session = Session::new(self.engine(), &outbound, Arc::clone(&wake));
+        let mut progress = progress_timer(self.engine().limits().watch_progress_interval);
+        let mut is_open = true;
+        loop {
+            let pumped = session.pump()?;
+            tokio::select! {
+                biased;
+                message = inbound.next(), if is_open && session.stream.accepts_requests() => {
+                    match message {
+                        Some(message) => session.take(message?)?,
+                        // The client has nothing more to ask, but goes on listening.
+                        None => is_open = false,
+                    }
+                }
+                () = wake.notified(), if pumped == Pumped::Idle => {}
+                ready = outbound.ready(), if pumped == Pumped::Full => {
+                    ready.map_err(|_| Status::cancelled())?;
+                }
+                () = yield_now(), if pumped == Pumped::Reading => {}
+                _ = progress.tick() => session.stream.tick(),
+            }
+        }
+    }
+}
+
+/// The timer of progress notifications: its period is drawn out by up to a tenth, so that streams
+/// opened together do not stay together.
+fn progress_timer(period: Duration) -> Interval {
+    let thousandths = u32::try_from(RandomState::new().hash_one(0) % 101).unwrap_or_default();
+    let period = period + period * thousandths / 1000;
+    let mut timer = interval_at(tokio::time::Instant::now() + period, period);
+    // A client that did not read for an hour needs one notification.
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    timer
+}
+
+/// A call's stream machine and its surroundings.
+struct Session<'a> {
+    engine: &'a Engine,
+    store: Store<'a>,
+    stream: Stream,
+    outbound: &'a Outbound,
+}
+
+/// Why sending has stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pumped {
+    /// There is nothing to send.
+    Idle,
+    /// The client has no room.
+    Full,
+    /// A step of history was made.
+    Reading,
+}
+
+impl<'a> Session<'a> {
+    fn new(engine: &'a Engine, outbound: &'a Outbound, wake: Arc<Notify>) -> Self {
+        let limits = Limits::new(engine.limits().max_request_bytes);
+        let wake = Box::new(move || wake.notify_one());
+        Self {
+            engine,
+            store: Store::new(engine.reader()),
+            stream: Stream::new(Arc::clone(engine.hub()), wake, limits),
+            outbound,
+        }
+    }
+
+    /// Takes a message of the client.
+    fn take(&mut self, message: Bytes) -> Result<(), Status> {
+        let WatchRequest { request_union } = decode(message)?;
+        let request = match request_union {
+            Some(RequestUnion::CreateRequest(request)) => Request::Create(create(request)),
+            Some(RequestUnion::CancelRequest(request)) => Request::Cancel(request.watch_id),
+            Some(RequestUnion::ProgressRequest(_)) => Request::Progress,
+            None => return Ok(()),
+        };
+        self.stream.handle(request, &self.store);
+        Ok(())
+    }
+
+    /// Sends what there is and the client has room for.
+    fn pump(&mut self) -> Result<Pumped, Status> {
+        while self.outbound.has_room() {
+            match self.stream.poll(&self.store).map_err(error::range)? {
+                Step::Send(response) => self.send(&response)?,
+                Step::Again => return Ok(Pumped::Reading),
+                Step::Idle => return Ok(Pumped::Idle),
+            }
+        }
+        Ok(Pumped::Full)
+    }
+
+    fn send(&self, response: &Response) -> Result<(), Status> {
+        let identity = Identity {
+            cluster: self.engine.cluster_id(),
+            member: self.engine.member_id(),
+            term: self.engine.status().term(),
+        };
+        let mut bytes = BytesMut::new();
+        response.encode(&identity, &mut bytes);
+        self.outbound
+            .push(bytes.freeze())
+            .map_err(|_| Status::cancelled())
+    }
+}
+
+fn create(request: WatchCreateRequest) -> Create {
+    let mut filters = Filters::default();
+    for filter in request.filters {
+        filters.add(filter);
+    }
+    Create {
+        key: request.key,
+        range_end: request.range_end,
+        start_revision: request.start_revision,
+        progress_notify: request.progress_notify,
+        filters,
+        prev_kv: request.prev_kv,
+        watch_id: request.watch_id,
+        fragment: request.fragment,
+        denied: None,
+    }
+}
