@@ -18,9 +18,10 @@ pub struct Ticket(pub u64);
 pub struct Write {
     /// What [`crate::Raft::persisted`] is told when the write is durable.
     pub ticket: Ticket,
-    /// The leader sent a snapshot: its mark goes to the log, its data to the state machine. Once
-    /// the state machine has it, [`crate::Raft::applied`] is called with its index; no entries are
-    /// handed out before.
+    /// The leader sent a snapshot: its mark goes to the log, its data to the state machine. The
+    /// write is durable only when the state that came beside the message is, too. Once the state
+    /// machine has installed it, [`crate::Raft::applied`] is called with its index; no entries are
+    /// handed out before, and those handed out earlier need not be applied any more.
     pub snapshot: Option<Snapshot>,
     /// Entries to append; may be empty.
     pub entries: Vec<Entry>,

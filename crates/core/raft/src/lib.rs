@@ -40,6 +40,22 @@
 //! 4. Only entries of the leader's own term are committed by counting.
 //! 5. No message can cause a panic, or memory use beyond its own size and the configured windows.
 //!
+//! # Different from etcd
+//!
+//! None of this shows in what a message means, only in when and how often it is sent:
+//! - Requests for votes wait for term and vote to be durable; etcd sends them at once.
+//! - What a turn appends and commits goes to each follower in one append, not one per proposal.
+//! - The reads of a turn share a round, and a later round confirms the earlier ones.
+//! - A leader that loses its vote hands over, and steps down after an election timeout at the
+//!   latest; etcd goes on leading until its process ends.
+//! - Absurd messages are refused with an error where etcd would panic.
+//! - At the start, what the state machine has applied counts as committed, and the term is at least
+//!   that of the last entry, whatever the hard state says.
+//!
+//! In common with etcd, a configuration change holds from its application on. So a member that
+//! does not know yet that a change is committed may need the vote of one that the change removed:
+//! the shell lets a removed member go on for an election timeout or two before it stops it.
+//!
 //! # Left out on purpose
 //!
 //! Reads by lease without a quorum (unsafe under clock drift), priorities, asking for a snapshot
