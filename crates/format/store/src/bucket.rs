@@ -219,18 +219,16 @@ mod tests {
     #[test]
     fn bytes_are_those_of_the_base() {
         let mut buckets = Buckets::default();
-        let changes: [(Bucket, &[u8], Option<&[u8]>); 7] = [
-            (Bucket::Lease, b"12345678", Some(&[7; 200])),
-            (Bucket::Lease, b"12345678", Some(&[8; 20])),
-            (Bucket::Members, b"a", Some(b"")),
-            (Bucket::Members, b"gone", Some(b"x")),
-            (Bucket::Members, b"gone", None),
-            (Bucket::Members, b"never", None),
-            (Bucket::Meta, CONSISTENT_INDEX, Some(b"not this way")),
-        ];
-        for (bucket, key, value) in changes {
+        let mut change = |bucket, key: &[u8], value: Option<&[u8]>| {
             buckets.apply(ChangeRef { bucket, key, value });
-        }
+        };
+        change(Bucket::Lease, b"12345678", Some(&[7; 200]));
+        change(Bucket::Lease, b"12345678", Some(&[8; 20]));
+        change(Bucket::Members, b"a", Some(b""));
+        change(Bucket::Members, b"gone", Some(b"x"));
+        change(Bucket::Members, b"gone", None);
+        change(Bucket::Members, b"never", None);
+        change(Bucket::Meta, CONSISTENT_INDEX, Some(b"not this way"));
         buckets.set_consistent_index(Index(5), Term(2));
         let mut buf = Vec::new();
         assert_eq!(buckets.write(&mut buf), 2);

@@ -65,6 +65,12 @@ impl FrameWriter {
         buf.len() - self.start
     }
 
+    /// Claims another number of entries than were begun.
+    #[cfg(test)]
+    pub(crate) fn set_count(&mut self, count: u32) {
+        self.count = count;
+    }
+
     /// Completes the header; returns the length of the frame.
     pub(crate) fn finish(self, buf: &mut [u8], kind: Kind) -> u32 {
         let frame = &mut buf[self.start..];

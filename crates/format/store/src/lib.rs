@@ -33,6 +33,8 @@ mod file;
 mod footer;
 mod frame;
 mod header;
+#[cfg(test)]
+mod hostile;
 mod log;
 mod peek;
 mod reader;
@@ -41,6 +43,7 @@ mod recovery;
 mod rewrite;
 mod scan;
 mod seal;
+mod search;
 mod segment;
 mod space;
 mod store;

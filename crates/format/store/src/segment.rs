@@ -17,6 +17,7 @@ use crate::directory::DirectoryEntry;
 use crate::error::StoreFault;
 use crate::file::SegmentFile;
 use crate::header::SegmentId;
+use crate::search::blocks_before;
 
 /// Above every revision: how far the active segment reaches.
 const UNBOUNDED: Revision = Revision::new(i64::MAX, i64::MAX);
@@ -95,7 +96,9 @@ impl Segment {
 
     /// What the live records cost.
     pub(crate) fn live_cost(&self) -> u64 {
-        self.cost.load(Ordering::Relaxed) - self.dead_cost()
+        // What is on disk may disagree with its own directory, so this may not trust it.
+        let cost = self.cost.load(Ordering::Relaxed);
+        cost.saturating_sub(self.dead_cost())
     }
 
     pub(crate) fn dead_cost(&self) -> u64 {
@@ -130,14 +133,14 @@ impl Segment {
     /// The number of the block in which `revision` would be, or of the first block.
     pub(crate) fn position(&self, revision: Revision) -> usize {
         let blocks = self.blocks.read();
-        let after = blocks.list.partition_point(|b| b.first <= revision);
+        let after = blocks_before(&blocks.list, revision);
         after.saturating_sub(1)
     }
 
     #[inline]
     fn locate(&self, revision: Revision) -> Option<BlockRef> {
         let blocks = self.blocks.read();
-        let after = blocks.list.partition_point(|b| b.first <= revision);
+        let after = blocks_before(&blocks.list, revision);
         blocks.list.get(after.checked_sub(1)?).copied()
     }
 

@@ -176,6 +176,37 @@ fn failed_write_or_sync_stops_the_store() {
     }
 }
 
+/// What was seen after a restart of the process must not vanish when the machine loses power: the
+/// log may have been cut by then, or another member told.
+#[test]
+fn what_was_seen_survives() {
+    for failing in 0..8 {
+        let dir = MemDir::new();
+        let (mut store, _) = open(&dir, SEGMENT_BYTES).expect("a sound disk");
+        let mut model = Model::default();
+        for _ in 0..failing {
+            let batch = model.batch(&[(1, 600, false)], vec![]);
+            store.commit(&batch).expect("a sound disk");
+            model.apply(&batch);
+        }
+        dir.set_faults(Faults {
+            fail_sync: Some(dir.counts().syncs + 1),
+            ..Faults::default()
+        });
+        let batch = model.batch(&[(1, 600, false)], vec![]);
+        store.commit(&batch).expect_err("the sync failed");
+        drop(store);
+        let (store, _) = open(&dir, SEGMENT_BYTES).expect("a sound disk");
+        let seen = store.consistent_index();
+        if seen != model.position {
+            model.apply(&batch);
+        }
+        model.check(&store.reader());
+        let (store, _) = open(&dir.crash(Crash::LoseAll), SEGMENT_BYTES).expect("a sound disk");
+        model.check(&store.reader());
+    }
+}
+
 /// Once a commit has failed nothing else may be written behind it.
 #[test]
 fn nothing_is_retried() {

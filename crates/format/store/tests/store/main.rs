@@ -1,5 +1,6 @@
 //! The store as its callers use it, on a simulated disk.
 
+mod concurrency;
 mod crash;
 mod damage;
 mod model;

@@ -85,7 +85,8 @@ fn scan_keeps_its_limits() {
     assert_eq!(scan(zero, i64::MAX, 5, first_two), all[..2]);
     assert_eq!(scan(zero, 0, 5, 1), []);
     let last = all.last().expect("filled");
-    assert_eq!(scan(last.revision, i64::MAX, 5, 1), [last.clone()]);
+    let found = scan(last.revision, i64::MAX, 5, 1);
+    assert_eq!(found, std::slice::from_ref(last));
     let middle = &all[all.len() / 2];
     let main = middle.revision.main;
     let expected: Vec<_> = all
