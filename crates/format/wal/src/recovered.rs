@@ -176,7 +176,7 @@ fn decode<'a, T>(
 /// Gathers what the second pass reads.
 ///
 /// The records are followed as the log was written: every entry cuts off what stood at its index
-/// and after it, and a mark that the log does not lead up to replaces the log. etcd's reader leaves
+/// and after it, and a mark whose term is not the log's at its index replaces the log. etcd's reader leaves
 /// entries up to the mark out of this, and can so bring back entries that a new leader's had
 /// replaced: a member that then claims the older term of such an entry could give its vote to a
 /// candidate that lacks committed entries.
@@ -267,11 +267,11 @@ impl Collector {
         if mark.term != self.term {
             return Err(item.corrupt(Damage::SnapshotTerm { index: mark.index }));
         }
-        if self.term_at_mark != Some(mark.term) {
+        if self.term_at_mark.is_some_and(|term| term != mark.term) {
             // A received snapshot: the entries before it were of another history.
             self.entries.clear();
-            self.term_at_mark = Some(mark.term);
         }
+        self.term_at_mark = Some(mark.term);
         self.mark = Some(mark);
         Ok(())
     }

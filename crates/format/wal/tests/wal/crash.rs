@@ -5,7 +5,7 @@
 
 use std::ops::ControlFlow;
 
-use disk::{Crash, Faults, MemDir};
+use disk::{Crash, Dir, Faults, MemDir};
 use types::Index;
 use wal::{OpenError, Options, Wal, WalError, scan};
 
@@ -87,7 +87,7 @@ fn check_cuts(seed: u64, options: Options) {
     let whole = MemDir::new();
     let (durable, appended) = run(&whole, options, &script);
     assert_eq!((appended, durable.is_some()), (steps.len(), true));
-    let segments = whole.sub_names();
+    let segments = whole.list("wal").unwrap().len();
     assert!(segments >= 3, "the script crosses segments: {segments}");
     for cut_at in 1..=whole.counts().operations {
         let dir = MemDir::new();
@@ -99,16 +99,6 @@ fn check_cuts(seed: u64, options: Options) {
         for crash in crashes() {
             check_survivor(&dir.crash(crash), options, &steps[..appended], durable);
         }
-    }
-}
-
-trait Names {
-    fn sub_names(&self) -> usize;
-}
-
-impl Names for MemDir {
-    fn sub_names(&self) -> usize {
-        disk::Dir::list(self, "wal").unwrap().len()
     }
 }
 
@@ -137,7 +127,7 @@ fn every_operation_of_a_restart_cut() {
     let dir = MemDir::new();
     run(&dir, options, &script[..8]);
     let before = dir.counts().operations;
-    run_to_end(&dir, options, &script, before);
+    append_unsynced(&dir, options, &script[8..], before);
     let durable: usize = script[..8].concat().len();
     for first in 0..40 {
         let torn = dir.crash(Crash::Seeded(first));
@@ -157,10 +147,10 @@ fn every_operation_of_a_restart_cut() {
     }
 }
 
-/// Goes on with the last groups of a script and leaves them un-synced: the cut hits the sync.
-fn run_to_end(dir: &MemDir, options: Options, script: &[Group], before: u64) {
+/// Goes on with the rest of a script and leaves it un-synced: the cut hits the sync.
+fn append_unsynced(dir: &MemDir, options: Options, rest: &[Group], before: u64) {
     let (mut wal, _) = Wal::open(wal_dir(dir), options).unwrap();
-    append(&mut wal, &script[8..].concat()).unwrap();
+    append(&mut wal, &rest.concat()).unwrap();
     let opened = dir.counts().operations;
     assert!(opened > before);
     dir.set_faults(Faults {

@@ -3,6 +3,7 @@
 
 mod crash;
 mod damage;
+mod foreign;
 mod model;
 mod random;
 mod segments;

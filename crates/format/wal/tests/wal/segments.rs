@@ -116,7 +116,7 @@ fn purge_stops_at_what_is_needed() {
     assert!(purge(&*wal_dir(&dir), 2).unwrap().is_empty());
     append(&mut wal, &[Step::Mark(mark(1, 3))]).unwrap();
     wal.flush(false).unwrap();
-    // Segments begin at 0, 2, 3, 4, 5, 6: the one at 2 may hold entry 3's predecessor's successor.
+    // Segments begin at 0, 2, 3, 4, 5, 6. As in etcd, one more than needed is kept.
     wal.release(Index(3));
     assert!(purge(&*wal_dir(&dir), 0).unwrap().is_empty());
     assert_eq!(
