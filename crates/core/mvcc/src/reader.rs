@@ -135,6 +135,12 @@ impl Reader {
         attached
     }
 
+    /// What is in the store's files at this moment; the newest changes may not be there yet.
+    #[must_use]
+    pub fn files(&self) -> store::Snapshot {
+        self.shared.store.snapshot()
+    }
+
     /// The number of live keys.
     #[must_use]
     pub fn keys_total(&self) -> usize {
