@@ -1,5 +1,5 @@
 //! The beginning of a log that etcd 3.7.1 wrote: the first 800 bytes of the first segment of a
-//! cluster of one member, up to the seventh entry.
+//! cluster of one member, up to the eighth entry.
 
 use disk::{Dir, MemDir, OpenMode};
 use types::{ClusterId, EntryKind, HardState, Index, MemberId, SnapshotMark, Term};
@@ -45,6 +45,7 @@ fn etcds_log_is_read() {
         (5, 2, normal, 23),
         (6, 2, normal, 23),
         (7, 2, normal, 26),
+        (8, 2, normal, 21),
     ];
     assert_eq!(found, expected);
 }
