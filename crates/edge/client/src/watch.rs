@@ -109,25 +109,30 @@ struct Task {
 
 impl Task {
     async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
-        let Some(first) = commands.recv().await else {
-            return;
-        };
-        self.note(first);
         loop {
-            match self.serve(&mut commands).await {
+            let first = self.creations();
+            if first.is_empty() {
+                // Without a watch there is no progress to ask for either.
+                match commands.recv().await {
+                    Some(command) => drop(self.note(command)),
+                    None => return,
+                }
+                continue;
+            }
+            match self.serve(first, &mut commands).await {
                 Ok(()) => return,
                 Err(error) if error.is_passing() => sleep(REOPEN_PAUSE).await,
-                Err(error) => return self.fail(&error).await,
+                Err(error) => self.fail(&error).await,
             }
         }
     }
 
     /// Opens one stream and serves it until it breaks; `Ok` when nobody listens any more.
-    async fn serve(&mut self, commands: &mut mpsc::Receiver<Command>) -> Result<(), ClientError> {
-        let first = self.creations();
-        if first.is_empty() {
-            return Ok(());
-        }
+    async fn serve(
+        &mut self,
+        first: Vec<WatchRequest>,
+        commands: &mut mpsc::Receiver<Command>,
+    ) -> Result<(), ClientError> {
         let rpc = Rpc {
             path: "/etcdserverpb.Watch/Watch",
             repeatable: true,
