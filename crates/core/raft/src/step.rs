@@ -108,14 +108,10 @@ impl Raft {
     }
 
     /// Tells a leader or candidate of an older term about this one. Without this a member whose
-    /// term ran ahead, and who gets no votes, would never be taken back.
+    /// term ran ahead would never be taken back: it gets no votes, or, as a learner, asks for none.
     fn answer_old_term(&mut self, message: &Message) {
         let kind = match message.kind {
-            MessageKind::Heartbeat | MessageKind::Append
-                if self.config.check_quorum || self.config.pre_vote =>
-            {
-                MessageKind::AppendResponse
-            }
+            MessageKind::Heartbeat | MessageKind::Append => MessageKind::AppendResponse,
             MessageKind::PreVote => MessageKind::PreVoteResponse,
             _ => return,
         };

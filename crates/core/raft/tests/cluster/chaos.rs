@@ -2,11 +2,14 @@
 //! members crash with part of their writes done, are cut off, added and removed. Safety is checked
 //! all the way; when the faults end, the cluster must work again.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::{
+    collections::BTreeSet,
+    hash::{DefaultHasher, Hash, Hasher},
+};
 
 use bytes::Bytes;
 use raft::Config;
-use types::{EntryKind, MemberId};
+use types::{ConfState, EntryKind, MemberId};
 
 use crate::{
     checks::Checks,
@@ -220,23 +223,34 @@ impl Chaos {
         }
     }
 
+    /// Starts everyone; stops members that all others know to be removed. They do not know it
+    /// themselves and would disturb elections: only pre-vote and leases together keep them out.
     fn run_members(&mut self) {
+        let ids = |conf: &ConfState| {
+            let lists = [&conf.voters, &conf.learners, &conf.voters_outgoing];
+            lists
+                .into_iter()
+                .flatten()
+                .copied()
+                .collect::<BTreeSet<MemberId>>()
+        };
         let newest = self
             .world
             .nodes
             .values()
             .max_by_key(|node| node.machine.applied)
             .unwrap();
-        let conf = newest.machine.conf.clone();
+        let members = ids(&newest.machine.conf);
+        let views = members
+            .iter()
+            .map(|id| ids(&self.world.nodes[&id.0].machine.conf));
+        let wanted: BTreeSet<MemberId> = views.flatten().chain(members.clone()).collect();
         for (id, node) in &mut self.world.nodes {
-            let lists = [&conf.voters, &conf.learners, &conf.voters_outgoing];
-            let is_member = lists.iter().any(|list| list.contains(&MemberId(*id)));
-            // A removed member that knows nothing of it disturbs elections; only pre-vote and
-            // leases together keep it out.
-            if node.raft.is_none() && (is_member || !self.is_lenient) {
-                node.start();
-            } else if node.raft.is_some() && self.is_lenient && !is_member {
-                node.crash(usize::MAX, false);
+            let is_wanted = !self.is_lenient || wanted.contains(&MemberId(*id));
+            match &node.raft {
+                None if is_wanted => node.start(),
+                Some(_) if !is_wanted => node.crash(usize::MAX, false),
+                _ => {}
             }
         }
     }
@@ -260,7 +274,8 @@ impl Chaos {
         let raft = self.world.node(leader).raft.as_mut().unwrap();
         raft.propose(vec![Bytes::from("last")])
             .expect("the leader takes proposals");
-        self.calm(20);
+        // Long enough for a window of one entry.
+        self.calm(150);
         let state = self.world.nodes[&leader].machine.clone();
         assert_eq!(
             state.history.last().unwrap().2,
