@@ -175,6 +175,8 @@ fn find<'a, T>(mut tree: &'a mut Tree<T>, interval: &Interval) -> Option<&'a mut
 
 fn visit<T>(tree: &mut Tree<T>, key: &[u8], f: &mut impl FnMut(&Interval, &mut T)) {
     let Some(node) = tree else { return };
+    #[cfg(test)]
+    tests::VISITED.with(|visited| visited.set(visited.get() + 1));
     if !node.latest.is_after(key) {
         return;
     }

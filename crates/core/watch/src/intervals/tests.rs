@@ -4,6 +4,11 @@ use proptest::prelude::*;
 
 use super::*;
 
+std::thread_local! {
+    /// Nodes that searches of this thread have looked at.
+    pub(super) static VISITED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
 fn range(start: &[u8], end: &[u8]) -> KeyRange {
     KeyRange::new(Bytes::copy_from_slice(start), Bytes::copy_from_slice(end)).unwrap()
 }
@@ -86,11 +91,17 @@ fn search_skips_subtrees() {
     let (height, _) = check_node(&tree.root);
     assert!(height <= 20, "{height}");
     let mut found = Vec::new();
+    VISITED.set(0);
     tree.visit(&70_000_u32.to_be_bytes(), |i| {
         found.push(*i);
         false
     });
     assert_eq!(found, [70_000]);
+    assert!(
+        VISITED.get() <= 2 * usize::from(height),
+        "{}",
+        VISITED.get()
+    );
     found.clear();
     tree.visit(&70_000_u32.to_be_bytes(), |_| panic!("was removed"));
     check_node(&tree.root);

@@ -104,35 +104,37 @@ fn progress_waits_for_the_last_part() {
 fn lapse_before_a_mark() {
     let world = World::new();
     let mut client = world.client(Limits {
-        mailbox_items: 2,
+        mailbox_items: 3,
         ..Limits::default()
     });
-    client.create(Create {
-        progress_notify: true,
-        ..key("a")
-    });
-    client.create(Create {
-        progress_notify: true,
-        ..key("b")
-    });
-    // The first fills the mailbox, and lapses; one entry is taken, so that marks fit in.
-    for _ in 0..3 {
+    for name in ["a", "b"] {
+        client.create(Create {
+            progress_notify: true,
+            ..key(name)
+        });
+    }
+    // The first fills the mailbox, and lapses; its events are taken, so that marks fit in.
+    for _ in 0..4 {
         world.put("a", "");
     }
-    client.next();
-    client.next();
+    for revision in 2..5 {
+        assert_eq!(events(&client.next().unwrap()), [format!("pa=@{revision}")]);
+    }
     client.stream.tick();
-    client.ask(Request::Progress);
-    let bodies: Vec<Body> = client
-        .drain()
-        .into_iter()
-        .map(|response| response.body)
-        .collect();
-    assert_eq!(bodies.len(), 2, "the event, and progress of b: {bodies:?}");
+    client.stream.tick();
+    assert_eq!(
+        world.hub.stats().pending,
+        3,
+        "the lapse, and a mark for each"
+    );
+    let responses = client.drain();
+    assert_eq!(responses[0], progress(1, 5));
+    assert_eq!(events(&responses[1]), ["pa=@5"]);
+    assert_eq!(responses.len(), 2, "{responses:?}");
     client.stream.tick();
     client.drain();
     client.stream.tick();
-    assert_eq!(client.drain(), [progress(0, 4), progress(1, 4)]);
+    assert_eq!(client.drain(), [progress(0, 5), progress(1, 5)]);
 }
 
 /// The store may be seen ahead of what is published; progress must not vouch for what has not
