@@ -12,7 +12,7 @@ use proto::error::{Code, Error};
 
 use crate::{
     deadline::Deadline,
-    drain::Drain,
+    drain::{Drain, OpenCall},
     frame::Framed,
     metrics::Counted,
     outbound::Source,
@@ -21,16 +21,19 @@ use crate::{
 
 type Boxed<T> = Pin<Box<dyn Future<Output = T>>>;
 
-/// The body of a gRPC response.
-pub(crate) enum ResponseBody {
-    /// Nothing: the status is in the head.
-    Empty,
-    /// The reply of a unary call, then its trailers.
-    Reply(Framed),
-    /// The reply was sent, the trailers were not.
-    Trailers,
-    /// A streaming call.
-    Stream(Box<StreamBody>),
+/// The body of a gRPC response, which keeps its call open until it is sent.
+pub(crate) struct ResponseBody {
+    content: Content,
+    _open: OpenCall,
+}
+
+impl ResponseBody {
+    pub(crate) fn new(content: Content, open: OpenCall) -> Self {
+        Self {
+            content,
+            _open: open,
+        }
+    }
 }
 
 impl Body for ResponseBody {
@@ -41,23 +44,40 @@ impl Body for ResponseBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Framed>, Infallible>>> {
-        let this = &mut *self;
-        if let Self::Stream(stream) = this {
-            return stream.poll_frame(cx).map(|frame| frame.map(Ok));
-        }
-        let frame = match std::mem::replace(this, Self::Empty) {
-            Self::Reply(message) => {
-                *this = Self::Trailers;
-                Some(Ok(Frame::data(message)))
-            }
-            Self::Trailers => Some(Ok(Frame::trailers(ok_trailers()))),
-            Self::Empty | Self::Stream(_) => None,
-        };
-        Poll::Ready(frame)
+        self.content.poll_frame(cx).map(|frame| frame.map(Ok))
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self, Self::Empty)
+        matches!(self.content, Content::Empty)
+    }
+}
+
+/// What a gRPC response carries after its head.
+pub(crate) enum Content {
+    /// Nothing: the status is in the head.
+    Empty,
+    /// The reply of a unary call, then its trailers.
+    Reply(Framed),
+    /// The reply was sent, the trailers were not.
+    Trailers,
+    /// A streaming call.
+    Stream(Box<StreamBody>),
+}
+
+impl Content {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Frame<Framed>>> {
+        if let Self::Stream(stream) = self {
+            return stream.poll_frame(cx);
+        }
+        let frame = match std::mem::replace(self, Self::Empty) {
+            Self::Reply(message) => {
+                *self = Self::Trailers;
+                Some(Frame::data(message))
+            }
+            Self::Trailers => Some(Frame::trailers(ok_trailers())),
+            Self::Empty | Self::Stream(_) => None,
+        };
+        Poll::Ready(frame)
     }
 }
 

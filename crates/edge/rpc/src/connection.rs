@@ -15,7 +15,7 @@ use tokio::{
 
 use crate::{
     call::Peer,
-    drain::Drain,
+    drain::{Drain, OpenCalls},
     grpc,
     handler::Handler,
     http1::{HttpHandler, HttpService},
@@ -28,6 +28,8 @@ use crate::{
 const PEEK_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an HTTP/1 client may take to send its headers.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5 * 60);
+/// How long a client without calls has to say goodbye when the server stops, and as long again.
+const LAST_WORDS: Duration = Duration::from_millis(100);
 /// What one stream, and all streams of a connection, may send before it is taken from them.
 const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
 const CONNECTION_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
@@ -115,17 +117,27 @@ where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let grpc = Rc::clone(&shared.grpc);
-    let service = service_fn(move |request| Rc::clone(&grpc).serve(Rc::clone(&peer), request));
+    let calls = OpenCalls::default();
+    let opened = calls.clone();
+    let service =
+        service_fn(move |request| Rc::clone(&grpc).serve(Rc::clone(&peer), opened.open(), request));
     let mut connection = pin!(shared.http2.serve_connection(TokioIo::new(stream), service));
     tokio::select! {
         biased;
-        ended = connection.as_mut() => ended,
-        () = shared.drain.clone().started() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
+        ended = connection.as_mut() => return ended.map_err(io::Error::other),
+        () = shared.drain.clone().started() => connection.as_mut().graceful_shutdown(),
     }
-    .map_err(io::Error::other)
+    // A client that does not answer holds nothing up once its calls are answered.
+    let mut was_idle = false;
+    loop {
+        if let Ok(ended) = timeout(LAST_WORDS, connection.as_mut()).await {
+            return ended.map_err(io::Error::other);
+        }
+        if was_idle {
+            return Ok(());
+        }
+        was_idle = calls.are_none();
+    }
 }
 
 async fn serve_http1<G, W, S>(

@@ -50,6 +50,32 @@ impl Drain {
     }
 }
 
+/// The calls of one connection that are not answered completely.
+#[derive(Clone, Default)]
+pub(crate) struct OpenCalls(Rc<Cell<usize>>);
+
+impl OpenCalls {
+    /// Counts a call for as long as the guard lives.
+    pub(crate) fn open(&self) -> OpenCall {
+        self.0.set(self.0.get() + 1);
+        OpenCall(self.clone())
+    }
+
+    pub(crate) fn are_none(&self) -> bool {
+        self.0.get() == 0
+    }
+}
+
+/// One open call.
+pub(crate) struct OpenCall(OpenCalls);
+
+impl Drop for OpenCall {
+    fn drop(&mut self) {
+        let open = &self.0.0;
+        open.set(open.get() - 1);
+    }
+}
+
 /// One open connection.
 pub(crate) struct ConnectionGuard {
     drain: Drain,

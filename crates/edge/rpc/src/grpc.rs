@@ -11,11 +11,11 @@ use proto::error::Code;
 use tokio::time::Instant;
 
 use crate::{
-    body::{ResponseBody, StreamBody},
+    body::{Content, ResponseBody, StreamBody},
     call::{Call, Peer},
     compression::{self, GRPC_ENCODING, GZIP},
     deadline::{self, Deadline},
-    drain::Drain,
+    drain::{Drain, OpenCall},
     frame::{Framed, Reader},
     handler::Handler,
     inbound::Inbound,
@@ -56,16 +56,26 @@ impl<G: Handler> Service<G> {
     pub(crate) async fn serve(
         self: Rc<Self>,
         peer: Rc<Peer>,
+        open: OpenCall,
         request: Request<Incoming>,
     ) -> Result<Response<ResponseBody>, Infallible> {
+        let response = self.answer(peer, request).await;
+        Ok(response.map(|content| ResponseBody::new(content, open)))
+    }
+
+    async fn answer(
+        self: Rc<Self>,
+        peer: Rc<Peer>,
+        request: Request<Incoming>,
+    ) -> Response<Content> {
         let (parts, body) = request.into_parts();
         let head = match read_head(&parts) {
             Ok(head) => head,
-            Err(refusal) => return Ok(refused(refusal)),
+            Err(refusal) => return refused(refusal),
         };
         let method = match self.table.find(parts.uri.path()) {
             Ok(method) => method,
-            Err(status) => return Ok(trailers_only(head.content_type, &status)),
+            Err(status) => return trailers_only(head.content_type, &status),
         };
         let call = Call {
             method,
@@ -80,11 +90,11 @@ impl<G: Handler> Service<G> {
                 .client_request(streaming, version.unwrap_or(UNKNOWN_VERSION));
         }
         let reader = Reader::new(body, head.gzip, self.message_bytes_max);
-        Ok(if streaming {
+        if streaming {
             self.stream(head, call, reader).await
         } else {
             self.unary(head, call, reader).await
-        })
+        }
     }
 
     async fn unary(
@@ -92,7 +102,7 @@ impl<G: Handler> Service<G> {
         head: Head,
         call: Call,
         mut reader: Reader,
-    ) -> Response<ResponseBody> {
+    ) -> Response<Content> {
         let mut counted = Counted::start(&self.metrics, call.method);
         let Head {
             gzip,
@@ -115,7 +125,7 @@ impl<G: Handler> Service<G> {
             Ok((bytes, framed)) => {
                 counted.sent(bytes);
                 counted.end(Code::Ok);
-                response(content_type, gzip, ResponseBody::Reply(framed))
+                response(content_type, gzip, Content::Reply(framed))
             }
             Err(status) => {
                 counted.end(status.code);
@@ -124,12 +134,7 @@ impl<G: Handler> Service<G> {
         }
     }
 
-    async fn stream(
-        self: Rc<Self>,
-        head: Head,
-        call: Call,
-        reader: Reader,
-    ) -> Response<ResponseBody> {
+    async fn stream(self: Rc<Self>, head: Head, call: Call, reader: Reader) -> Response<Content> {
         let method = call.method;
         let counted = Counted::start(&self.metrics, method);
         let inbound = Inbound::new(reader, Arc::clone(&self.metrics), method);
@@ -144,7 +149,7 @@ impl<G: Handler> Service<G> {
             counted,
         ));
         match poll_fn(|cx| Poll::Ready(body.open(cx))).await {
-            Ok(()) => response(head.content_type, head.gzip, ResponseBody::Stream(body)),
+            Ok(()) => response(head.content_type, head.gzip, Content::Stream(body)),
             Err(status) => trailers_only(head.content_type, &status),
         }
     }
@@ -222,7 +227,7 @@ fn content_type(value: Option<&HeaderValue>) -> Result<HeaderValue, Refusal> {
     }
 }
 
-fn response(content_type: HeaderValue, gzip: bool, body: ResponseBody) -> Response<ResponseBody> {
+fn response(content_type: HeaderValue, gzip: bool, body: Content) -> Response<Content> {
     let mut headers = HeaderMap::with_capacity(3);
     headers.insert(CONTENT_TYPE, content_type);
     if gzip {
@@ -234,13 +239,13 @@ fn response(content_type: HeaderValue, gzip: bool, body: ResponseBody) -> Respon
 }
 
 /// A response that is only a head, with the status in it.
-fn trailers_only(content_type: HeaderValue, status: &Status) -> Response<ResponseBody> {
-    let mut response = response(content_type, false, ResponseBody::Empty);
+fn trailers_only(content_type: HeaderValue, status: &Status) -> Response<Content> {
+    let mut response = response(content_type, false, Content::Empty);
     status.write_to(response.headers_mut());
     response
 }
 
-fn refused(refusal: Refusal) -> Response<ResponseBody> {
+fn refused(refusal: Refusal) -> Response<Content> {
     let mut response = trailers_only(GRPC, &refusal.status);
     *response.status_mut() = refusal.http;
     response

@@ -289,6 +289,18 @@ async fn shutdown() {
     assert!(TcpStream::connect(address).await.is_err());
 }
 
+/// A client that sleeps must not hold up a stop for which nobody waits.
+#[tokio::test]
+async fn shutdown_without_calls() {
+    let server = Server::start(PortKind::Shared);
+    let mut sender = connect(&server).await;
+    call(&mut sender, "/test.Echo/Echo", &[], framed(0, b"")).await;
+    let begin = std::time::Instant::now();
+    // This blocks the client's thread too.
+    server.threads.shutdown(Duration::from_secs(60));
+    assert!(begin.elapsed() < Duration::from_secs(30));
+}
+
 /// A call that its client gives up is counted, and its handler is gone.
 #[tokio::test]
 async fn cancelled() {
