@@ -25,7 +25,7 @@ use self::history::Store;
 use super::{Services, decode, error};
 use crate::engine::Engine;
 
-pub use self::metrics::HubMetrics;
+pub(crate) use self::metrics::HubMetrics;
 
 impl Services {
     pub(super) async fn watch(

@@ -39,7 +39,7 @@ const GAUGES: [(&str, &str, Read); 4] = [
 ];
 
 /// The metrics of all watchers of a member; to be registered once.
-pub struct HubMetrics {
+pub(crate) struct HubMetrics {
     hub: Arc<Hub>,
     descriptions: Vec<Desc>,
 }
@@ -49,7 +49,7 @@ impl HubMetrics {
     ///
     /// # Errors
     /// When a name is no metric's name.
-    pub fn new(hub: Arc<Hub>) -> prometheus::Result<Self> {
+    pub(crate) fn new(hub: Arc<Hub>) -> prometheus::Result<Self> {
         let names = GAUGES
             .iter()
             .map(|(name, help, _)| (*name, *help))
