@@ -139,6 +139,7 @@ fn produce(
         path: scratch.describe(name),
         source,
     };
+    scratch.create_dir_all("").map_err(named)?;
     let file = scratch.open(name, OpenMode::CreateNew).map_err(named)?;
     scratch.remove(name).map_err(named)?;
     let total = write(snapshot, Arc::clone(&file))?;
