@@ -1,5 +1,4 @@
 //! The other services over real sockets: leases, members, maintenance, and what is not built.
-#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 mod support;
 
