@@ -161,38 +161,45 @@ impl Writer {
         if Arc::strong_count(&self.compaction.gate) > 1 {
             return CompactStep::Waiting;
         }
-        let before = self.compaction.dead.len();
-        self.sweep(keys_max);
-        let swept = self.compaction.dead.len() - before;
-        self.shared.counters.compacted_records.add(swept);
-        if self.compaction.after.is_some() {
-            return CompactStep::Swept { dead: swept };
+        let mut dead = self.sweep(keys_max);
+        let is_finished = self.compaction.after.is_none();
+        if is_finished {
+            dead += self.finish();
         }
-        self.finish();
-        CompactStep::Finished {
-            revision: self.compaction.finished,
-            dead: swept,
+        self.shared.counters.compacted_records.add(dead);
+        if is_finished {
+            CompactStep::Finished {
+                revision: self.compaction.finished,
+                dead,
+            }
+        } else {
+            CompactStep::Swept { dead }
         }
     }
 
-    fn sweep(&mut self, keys_max: usize) {
+    /// Passes some keys; returns how many records were given up.
+    fn sweep(&mut self, keys_max: usize) -> usize {
         let Compaction {
             scheduled,
             after,
             dead,
             ..
         } = &mut self.compaction;
+        let mut given_up = 0;
         let mut index = self.shared.index.write();
         *after = index.tree.sweep(after.as_deref(), keys_max, |entry| {
             entry.compact(*scheduled, &mut |change| {
+                given_up += 1;
                 if !change.tombstone {
                     dead.push(change.revision());
                 }
             })
         });
+        given_up
     }
 
-    fn finish(&mut self) {
+    /// Ends the compaction; returns how many records without a key were given up.
+    fn finish(&mut self) -> usize {
         let Compaction {
             scheduled,
             finished,
@@ -200,17 +207,14 @@ impl Writer {
             unnamed,
             ..
         } = &mut self.compaction;
-        *finished = *scheduled;
-        unnamed.retain(|revision| {
-            let kept = revision.main > *finished;
-            if !kept {
-                dead.push(*revision);
-            }
-            kept
-        });
-        let finished = *finished;
-        self.put_mark(FINISHED, finished);
-        self.shared.counters.set_finished_compaction(finished);
+        let revision = *scheduled;
+        *finished = revision;
+        let before = dead.len();
+        dead.extend(unnamed.extract_if(.., |unnamed| unnamed.main <= revision));
+        let given_up = dead.len() - before;
+        self.put_mark(FINISHED, revision);
+        self.shared.counters.set_finished_compaction(revision);
+        given_up
     }
 
     fn put_mark(&self, name: &'static [u8], revision: i64) {

@@ -38,6 +38,7 @@ mod hash;
 mod history;
 mod index;
 mod key;
+mod load;
 mod open;
 mod query;
 mod range;

@@ -11,13 +11,11 @@ use disk::Dir;
 use types::{RecordKey, Revision};
 
 use crate::compact::{self, Compaction};
-use crate::index::Index;
-use crate::key::{self, Change, KeyEntry};
+use crate::load::Loader;
 use crate::reader::Reader;
 use crate::shared::Shared;
-use crate::tree::Tree;
 use crate::writer::Writer;
-use store::{Bucket, DirectoryEntry, Store, StoreFault};
+use store::{Bucket, Store, StoreFault};
 
 /// How the store is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,11 +69,11 @@ pub fn open(
     let files = store.reader();
     let finished = mark(&files, compact::FINISHED, "finishedCompactRev")?;
     let scheduled = mark(&files, compact::SCHEDULED, "scheduledCompactRev")?.max(finished);
-    let (index, unnamed, dead) = loader.finish(scheduled, finished)?;
-    store.mark_dead(&dead)?;
-    let shared = Shared::new(index, files, options.value_cache_bytes, finished);
+    let loaded = loader.finish(scheduled, finished)?;
+    store.mark_dead(&loaded.dead)?;
+    let shared = Shared::new(loaded.index, files, options.value_cache_bytes, finished);
     let shared = Arc::new(shared);
-    let compaction = Compaction::new(scheduled, finished, unnamed);
+    let compaction = Compaction::new(scheduled, finished, loaded.unnamed);
     let writer = Writer::new(shared, store.consistent_index(), compaction);
     let reader = writer.reader();
     Ok((writer, reader, store))
@@ -89,79 +87,4 @@ fn mark(files: &store::Reader, key: &[u8], name: &'static str) -> Result<i64, Op
     let key: Result<RecordKey, _> = RecordKey::decode(&value);
     key.map(|key| key.revision.main)
         .map_err(|_| OpenError::NotARevision { name })
-}
-
-/// Builds the index from directory entries in the order of revisions.
-#[derive(Default)]
-struct Loader {
-    tree: Tree,
-    newest: i64,
-    unnamed: Vec<Revision>,
-    bad: Option<Revision>,
-}
-
-impl Loader {
-    fn add(&mut self, entry: &DirectoryEntry<'_>) {
-        let revision = entry.revision;
-        self.newest = self.newest.max(revision.main);
-        if entry.key.is_empty() {
-            self.unnamed.push(revision);
-            return;
-        }
-        let Some(sub) = key::sub(revision) else {
-            self.bad = Some(revision);
-            return;
-        };
-        let change = Change {
-            main: revision.main,
-            sub,
-            tombstone: entry.tombstone,
-        };
-        let (create, version, lease) = (entry.create_revision, entry.version, entry.lease);
-        self.tree.upsert(
-            entry.key,
-            |found| {
-                if entry.tombstone {
-                    found.delete(revision);
-                } else {
-                    found.restore_put(change, create, version, lease);
-                }
-            },
-            || KeyEntry::restored(entry.key, change, create, version, lease),
-        );
-    }
-
-    /// The index, the records without a key, and what the finished compaction has given up.
-    fn finish(
-        mut self,
-        scheduled: i64,
-        finished: i64,
-    ) -> Result<(Index, Vec<Revision>, Vec<Revision>), OpenError> {
-        if let Some(revision) = self.bad {
-            return Err(OpenError::SubRevision { revision });
-        }
-        let mut dead: Vec<_> = self
-            .unnamed
-            .iter()
-            .copied()
-            .filter(|revision| revision.main <= finished)
-            .collect();
-        self.unnamed.retain(|revision| revision.main > finished);
-        self.tree.sweep(None, usize::MAX, |entry| {
-            let oldest = entry.changes_from(0).next();
-            entry.compact(finished, &mut |change| {
-                // A tombstone must not go before an older put of its key.
-                if !change.tombstone || Some(change) == oldest {
-                    dead.push(change.revision());
-                }
-            })
-        });
-        dead.sort_unstable();
-        let index = Index {
-            tree: self.tree,
-            current: self.newest.max(scheduled).max(1),
-            compacted: scheduled,
-        };
-        Ok((index, self.unnamed, dead))
-    }
 }

@@ -2,33 +2,30 @@
 //!
 //! ```text
 //! Inner   [ child | low, child | low, child ]     each child with its number of live keys
-//! Leaf    [ entry, entry, entry … ]               sorted by key
+//! Leaf    [ entry, entry, entry … ]               sorted by key, a bit for each that is live
 //! ```
 //! - A child's `low` is at or below every key in it and above every key of the child before; the
 //!   `low` of a first child is not looked at.
 //! - All leaves have the same depth. No leaf is empty, except a root without keys.
 //! - The counts make "how many live keys lie in this range" a matter of one descent per bound.
-//!
-//! Leaves grow in small steps, so that they hold little spare room; a full leaf that is appended
-//! to starts a fresh one, so that keys written in order fill their leaves.
+//! - Searches run over [`heads::Heads`], not over the keys.
 
 use std::ops::{Bound, ControlFlow};
 
 use types::KeyRange;
 
 use crate::key::KeyEntry;
+pub(crate) use heads::sorted_positions;
+use inner::{Child, Inner};
+use leaf::Leaf;
 
 mod edit;
+mod heads;
+mod inner;
+mod leaf;
 mod sweep;
 #[cfg(test)]
 mod tests;
-
-/// Entries of a full leaf: an insertion moves half of them, a lookup bisects them.
-const LEAF_MAX: usize = 64;
-/// Children of a full inner node.
-const INNER_MAX: usize = 64;
-/// A leaf's room grows by this many entries.
-const LEAF_STEP: usize = 8;
 
 /// All keys of the index in order.
 #[derive(Debug, Default)]
@@ -40,20 +37,13 @@ pub(crate) struct Tree {
 
 #[derive(Debug)]
 enum Node {
-    Leaf(Vec<KeyEntry>),
-    Inner(Vec<Child>),
-}
-
-#[derive(Debug)]
-struct Child {
-    low: Box<[u8]>,
-    live: usize,
-    node: Node,
+    Leaf(Leaf),
+    Inner(Inner),
 }
 
 impl Default for Node {
     fn default() -> Self {
-        Self::Leaf(Vec::new())
+        Self::Leaf(Leaf::default())
     }
 }
 
@@ -70,14 +60,6 @@ impl<'a> Start<'a> {
     fn key(self) -> &'a [u8] {
         match self {
             Self::At(key) | Self::After(key) => key,
-        }
-    }
-
-    /// The position of the first wanted entry of a leaf.
-    fn position(self, leaf: &[KeyEntry]) -> usize {
-        match self {
-            Self::At(key) => leaf.partition_point(|entry| entry.key() < key),
-            Self::After(key) => leaf.partition_point(|entry| entry.key() <= key),
         }
     }
 }
@@ -99,8 +81,13 @@ impl Tree {
         let mut node = &self.root;
         loop {
             match node {
-                Node::Inner(children) => node = &children[child_of(children, key)].node,
-                Node::Leaf(leaf) => return find(leaf, key).ok().map(|position| &leaf[position]),
+                Node::Inner(inner) => node = &inner.children()[inner.child_of(key)].node,
+                Node::Leaf(leaf) => {
+                    return leaf
+                        .find(key)
+                        .ok()
+                        .map(|position| &leaf.entries()[position]);
+                }
             }
         }
     }
@@ -110,75 +97,71 @@ impl Tree {
         if range.is_empty() {
             return 0;
         }
-        let below_end = match range.end() {
-            Bound::Unbounded => self.live,
-            Bound::Included(key) => self.live_below(Start::After(key)),
-            Bound::Excluded(key) => self.live_below(Start::At(key)),
+        let below_end = match end_of(range) {
+            None => self.live,
+            Some(end) => self.live_below(end),
         };
         below_end - self.live_below(Start::At(range.start()))
     }
 
-    /// The number of live keys before the place where a walk from `from` begins.
-    fn live_below(&self, from: Start<'_>) -> usize {
+    /// The number of live keys before the place where a walk from `start` begins.
+    fn live_below(&self, start: Start<'_>) -> usize {
         let mut node = &self.root;
         let mut below = 0;
         loop {
             match node {
-                Node::Inner(children) => {
-                    let position = child_of(children, from.key());
-                    below += children[..position]
-                        .iter()
-                        .map(|child| child.live)
-                        .sum::<usize>();
-                    node = &children[position].node;
+                Node::Inner(inner) => {
+                    let position = inner.child_of(start.key());
+                    below += inner.live_before(position);
+                    node = &inner.children()[position].node;
                 }
-                Node::Leaf(leaf) => return below + live_in(&leaf[..from.position(leaf)]),
+                Node::Leaf(leaf) => return below + leaf.live_before(leaf.position(start)),
             }
         }
     }
 
-    /// Calls `visit` for the keys of `range` at or after `from`, in order, until it breaks.
+    /// Calls `visit` for the keys of `range` at or after `start`, in order, until it breaks.
     pub(crate) fn walk(
         &self,
-        from: Start<'_>,
+        start: Start<'_>,
         range: &KeyRange,
         visit: &mut impl FnMut(&KeyEntry) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
         if range.is_empty() {
             return ControlFlow::Continue(());
         }
-        self.root.walk(Some(from), range.end(), visit)
+        self.root.walk(Some(start), end_of(range), visit)
+    }
+}
+
+/// The place where a walk that goes on behind `range` begins; `None` if nothing is behind it.
+fn end_of(range: &KeyRange) -> Option<Start<'_>> {
+    match range.end() {
+        Bound::Unbounded => None,
+        Bound::Included(key) => Some(Start::After(key)),
+        Bound::Excluded(key) => Some(Start::At(key)),
     }
 }
 
 impl Node {
     fn walk(
         &self,
-        from: Option<Start<'_>>,
-        end: Bound<&[u8]>,
+        start: Option<Start<'_>>,
+        end: Option<Start<'_>>,
         visit: &mut impl FnMut(&KeyEntry) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
         match self {
             Self::Leaf(leaf) => {
-                let first = from.map_or(0, |from| from.position(leaf));
-                let last = leaf_end(leaf, end).max(first);
-                for entry in &leaf[first..last] {
-                    visit(entry)?;
-                }
-                if last < leaf.len() {
-                    ControlFlow::Break(())
-                } else {
-                    ControlFlow::Continue(())
-                }
+                let (first, last) = leaf_bounds(leaf, start, end);
+                leaf.entries()[first..last].iter().try_for_each(visit)
             }
-            Self::Inner(children) => {
-                let first = from.map_or(0, |from| child_of(children, from.key()));
-                children[first].node.walk(from, end, visit)?;
-                for child in &children[first + 1..] {
-                    if !is_before_end(&child.low, end) {
-                        return ControlFlow::Break(());
-                    }
-                    child.node.walk(None, end, visit)?;
+            Self::Inner(inner) => {
+                let (first, last) = inner_bounds(inner, start, end);
+                for position in first..=last {
+                    // Only the outermost children can lie across a bound.
+                    let start = start.filter(|_| position == first);
+                    let end = end.filter(|_| position == last);
+                    inner.children()[position].node.walk(start, end, visit)?;
                 }
                 ControlFlow::Continue(())
             }
@@ -187,65 +170,46 @@ impl Node {
 
     fn live(&self) -> usize {
         match self {
-            Self::Leaf(leaf) => live_in(leaf),
-            Self::Inner(children) => children.iter().map(|child| child.live).sum(),
+            Self::Leaf(leaf) => leaf.live(),
+            Self::Inner(inner) => inner.live(),
         }
     }
-}
 
-/// The child that holds `key` if any does.
-fn child_of(children: &[Child], key: &[u8]) -> usize {
-    children[1..].partition_point(|child| child.low.as_ref() <= key)
-}
-
-fn find(leaf: &[KeyEntry], key: &[u8]) -> Result<usize, usize> {
-    leaf.binary_search_by(|entry| entry.key().cmp(key))
-}
-
-fn live_in(entries: &[KeyEntry]) -> usize {
-    entries.iter().filter(|entry| entry.is_live()).count()
-}
-
-fn is_before_end(key: &[u8], end: Bound<&[u8]>) -> bool {
-    match end {
-        Bound::Unbounded => true,
-        Bound::Included(end) => key <= end,
-        Bound::Excluded(end) => key < end,
-    }
-}
-
-/// The position of the first entry of a leaf that lies beyond `end`.
-fn leaf_end(leaf: &[KeyEntry], end: Bound<&[u8]>) -> usize {
-    match leaf.last() {
-        Some(last) if !is_before_end(last.key(), end) => {
-            leaf.partition_point(|entry| is_before_end(entry.key(), end))
+    fn len(&self) -> usize {
+        match self {
+            Self::Leaf(leaf) => leaf.len(),
+            Self::Inner(inner) => inner.len(),
         }
-        _ => leaf.len(),
     }
-}
 
-#[cfg(test)]
-impl Tree {
-    /// Bytes allocated beside the bytes of the keys themselves.
-    fn heap_bytes(&self) -> usize {
-        self.root.heap_bytes()
+    /// Takes over what the node after this one holds.
+    fn append(&mut self, right: Child) {
+        match (self, right.node) {
+            (Self::Leaf(left), Self::Leaf(leaf)) => left.append(leaf),
+            (Self::Inner(left), Self::Inner(inner)) => left.append(right.low, inner),
+            _ => unreachable!("all leaves have the same depth"),
+        }
     }
-}
 
-#[cfg(test)]
-impl Node {
+    #[cfg(test)]
     fn heap_bytes(&self) -> usize {
         match self {
-            Self::Leaf(leaf) => {
-                leaf.capacity() * size_of::<KeyEntry>()
-                    + leaf.iter().map(KeyEntry::heap_bytes).sum::<usize>()
-            }
-            Self::Inner(children) => {
-                let nodes = children
-                    .iter()
-                    .map(|child| child.low.len() + child.node.heap_bytes());
-                children.capacity() * size_of::<Child>() + nodes.sum::<usize>()
-            }
+            Self::Leaf(leaf) => leaf.heap_bytes(),
+            Self::Inner(inner) => inner.heap_bytes(),
         }
     }
+}
+
+/// The entries of a leaf between two places: the first, and the one behind the last.
+fn leaf_bounds(leaf: &Leaf, start: Option<Start<'_>>, end: Option<Start<'_>>) -> (usize, usize) {
+    let first = start.map_or(0, |start| leaf.position(start));
+    let last = end.map_or(leaf.len(), |end| leaf.position(end));
+    (first.min(last), last)
+}
+
+/// The first and the last child that can have keys between two places.
+fn inner_bounds(inner: &Inner, start: Option<Start<'_>>, end: Option<Start<'_>>) -> (usize, usize) {
+    let first = start.map_or(0, |start| inner.child_of(start.key()));
+    let last = end.map_or(inner.len() - 1, |end| inner.child_of(end.key()));
+    (first.min(last), last)
 }

@@ -1,6 +1,8 @@
 //! Walking the whole tree in steps while entries are removed: what a compaction does.
 
-use super::{Child, INNER_MAX, LEAF_MAX, Node, Tree, child_of};
+use super::inner::{INNER_MAX, Inner};
+use super::leaf::{LEAF_MAX, Leaf};
+use super::{Node, Start, Tree};
 use crate::key::KeyEntry;
 
 /// Neighbours that together fill at most this share of a node are merged: well below the whole,
@@ -37,14 +39,27 @@ impl Tree {
         };
         sweep.node(&mut self.root, true);
         self.keys -= sweep.removed;
-        while let Node::Inner(children) = &mut self.root {
-            match children.len() {
-                0 => self.root = Node::default(),
-                1 => self.root = children.swap_remove(0).node,
-                _ => break,
-            }
+        let resume = sweep.resume;
+        while let Node::Inner(inner) = &mut self.root
+            && inner.len() < 2
+        {
+            let root = std::mem::take(&mut self.root);
+            self.root = root.into_only_child();
         }
-        sweep.resume
+        resume
+    }
+}
+
+impl Node {
+    /// The child of an inner node with at most one; an empty leaf if there is none.
+    fn into_only_child(self) -> Self {
+        match self {
+            Self::Leaf(leaf) => Self::Leaf(leaf),
+            Self::Inner(inner) => inner
+                .into_children()
+                .pop()
+                .map_or_else(Self::default, |child| child.node),
+        }
     }
 }
 
@@ -53,28 +68,23 @@ impl<F: FnMut(&mut KeyEntry) -> bool> Sweep<'_, F> {
     fn node(&mut self, node: &mut Node, first: bool) {
         match node {
             Node::Leaf(leaf) => self.leaf(leaf, first),
-            Node::Inner(children) => self.inner(children, first),
+            Node::Inner(inner) => self.inner(inner, first),
         }
     }
 
     /// Leaves are visited whole, so that a step ends between two of them.
-    fn leaf(&mut self, leaf: &mut Vec<KeyEntry>, first: bool) {
+    fn leaf(&mut self, leaf: &mut Leaf, first: bool) {
         let skip = match self.after {
-            Some(after) if first => leaf.partition_point(|entry| entry.key() <= after),
+            Some(after) if first => leaf.position(Start::After(after)),
             _ => 0,
         };
-        let visited = leaf.len() - skip;
+        let before = leaf.len();
+        let visited = before - skip;
         if visited >= self.budget {
-            self.resume = leaf.last().map(|entry| entry.key().into());
+            self.resume = leaf.entries().last().map(|entry| entry.key().into());
         }
         self.budget = self.budget.saturating_sub(visited);
-        let mut position = 0;
-        let before = leaf.len();
-        leaf.retain_mut(|entry| {
-            position += 1;
-            if position <= skip {
-                return true;
-            }
+        leaf.retain(skip, |entry| {
             let was_live = entry.is_live();
             let kept = (self.keep)(entry);
             assert!(kept || !was_live, "a live key is never removed");
@@ -83,63 +93,25 @@ impl<F: FnMut(&mut KeyEntry) -> bool> Sweep<'_, F> {
         self.removed += before - leaf.len();
     }
 
-    fn inner(&mut self, children: &mut Vec<Child>, first: bool) {
+    fn inner(&mut self, inner: &mut Inner, first: bool) {
         let begin = match self.after {
-            Some(after) if first => child_of(children, after),
+            Some(after) if first => inner.child_of(after),
             _ => 0,
         };
         let mut end = begin;
-        while end < children.len() && self.resume.is_none() {
-            self.node(&mut children[end].node, first && end == begin);
+        while end < inner.len() && self.resume.is_none() {
+            self.node(inner.node_mut(end), first && end == begin);
             end += 1;
         }
-        merge(children, begin.saturating_sub(1));
+        inner.tidy(begin.saturating_sub(1), fits);
     }
 }
 
-/// Removes empty children and joins small neighbours, from the child `begin` on.
-fn merge(children: &mut Vec<Child>, begin: usize) {
-    children.retain(|child| child.node.len() > 0);
-    let mut position = begin.min(children.len());
-    while position + 1 < children.len() {
-        let (left, right) = children.split_at_mut(position + 1);
-        if fits(&left[position].node, &right[0].node) {
-            let right = children.remove(position + 1);
-            children[position].absorb(right);
-        } else {
-            position += 1;
-        }
-    }
-}
-
+/// Whether two neighbours are small enough to be one.
 fn fits(left: &Node, right: &Node) -> bool {
     let max = match left {
         Node::Leaf(_) => LEAF_MAX,
         Node::Inner(_) => INNER_MAX,
     };
     (left.len() + right.len()) * MERGE.1 <= max * MERGE.0
-}
-
-impl Child {
-    fn absorb(&mut self, right: Self) {
-        self.live += right.live;
-        match (&mut self.node, right.node) {
-            (Node::Leaf(left), Node::Leaf(right)) => left.extend(right),
-            (Node::Inner(left), Node::Inner(mut nodes)) => {
-                nodes[0].low = right.low;
-                left.extend(nodes);
-            }
-            _ => unreachable!("all leaves have the same depth"),
-        }
-        debug_assert_eq!(self.live, self.node.live());
-    }
-}
-
-impl Node {
-    fn len(&self) -> usize {
-        match self {
-            Self::Leaf(leaf) => leaf.len(),
-            Self::Inner(children) => children.len(),
-        }
-    }
 }

@@ -14,7 +14,7 @@ use steps::{question, steps};
 use world::World;
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig::with_cases(100))]
 
     /// Any difference here is a wrong answer to a client, or a member that differs from the others.
     #[test]

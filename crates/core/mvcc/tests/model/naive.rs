@@ -8,14 +8,14 @@ use types::{KeyRange, LeaseId, Record, RecordKey, Revision};
 
 /// One change and its record.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stored {
-    pub revision: Revision,
-    pub tombstone: bool,
-    pub record: Record,
+pub(crate) struct Stored {
+    pub(crate) revision: Revision,
+    pub(crate) tombstone: bool,
+    pub(crate) record: Record,
 }
 
 impl Stored {
-    pub fn bytes(&self) -> Bytes {
+    pub(crate) fn bytes(&self) -> Bytes {
         if self.tombstone {
             Record::encode_tombstone(&self.record.key)
         } else {
@@ -24,7 +24,7 @@ impl Stored {
     }
 
     /// `mvccpb.Event` without the previous pair.
-    pub fn event_bytes(&self) -> Vec<u8> {
+    pub(crate) fn event_bytes(&self) -> Vec<u8> {
         let (mut event, kv) = if self.tombstone {
             let kv = Record {
                 key: self.record.key.clone(),
@@ -49,17 +49,17 @@ impl Stored {
 
 /// The state that the rules prescribe.
 #[derive(Clone, Debug)]
-pub struct Naive {
+pub(crate) struct Naive {
     /// Every change ever made.
-    pub log: Vec<Stored>,
+    pub(crate) log: Vec<Stored>,
     /// Those that compactions have left.
-    pub left: Vec<Stored>,
+    pub(crate) left: Vec<Stored>,
     /// The live keys.
-    pub live: BTreeMap<Bytes, Stored>,
-    pub current: i64,
-    pub compacted: i64,
-    pub finished: i64,
-    pub remembered: Vec<HashKv>,
+    pub(crate) live: BTreeMap<Bytes, Stored>,
+    pub(crate) current: i64,
+    pub(crate) compacted: i64,
+    pub(crate) finished: i64,
+    pub(crate) remembered: Vec<HashKv>,
 }
 
 impl Default for Naive {
@@ -78,7 +78,7 @@ impl Default for Naive {
 
 impl Naive {
     /// The newest change of each key at `revision`, deleted keys left out.
-    pub fn visible(&self, revision: i64) -> BTreeMap<Bytes, Stored> {
+    pub(crate) fn visible(&self, revision: i64) -> BTreeMap<Bytes, Stored> {
         let mut visible = BTreeMap::new();
         for change in self
             .log
@@ -94,7 +94,7 @@ impl Naive {
         visible
     }
 
-    pub fn put(&mut self, revision: Revision, key: &Bytes, value: &Bytes, lease: LeaseId) {
+    pub(crate) fn put(&mut self, revision: Revision, key: &Bytes, value: &Bytes, lease: LeaseId) {
         let before = self.live.get(key);
         let (create, version) = match before {
             Some(before) => (before.record.create_revision, before.record.version + 1),
@@ -115,7 +115,7 @@ impl Naive {
         });
     }
 
-    pub fn delete(&mut self, revision: Revision, key: &Bytes) {
+    pub(crate) fn delete(&mut self, revision: Revision, key: &Bytes) {
         let record = Record {
             key: key.clone(),
             ..Record::default()
@@ -137,7 +137,7 @@ impl Naive {
         self.left.push(change);
     }
 
-    pub fn range(&self, query: &RangeQuery) -> RangeResult {
+    pub(crate) fn range(&self, query: &RangeQuery) -> RangeResult {
         let revision = if query.revision <= 0 {
             self.current
         } else {
@@ -166,7 +166,7 @@ impl Naive {
         }
     }
 
-    pub fn compact(&mut self, revision: i64) {
+    pub(crate) fn compact(&mut self, revision: i64) {
         if self.compacted == self.finished {
             let hash = self.hash_kv(revision);
             self.remembered.push(hash);
@@ -184,7 +184,7 @@ impl Naive {
     }
 
     /// HashKV by its definition, over what the compactions have left.
-    pub fn hash_kv(&self, revision: i64) -> HashKv {
+    pub(crate) fn hash_kv(&self, revision: i64) -> HashKv {
         let keep: Vec<Revision> = self
             .visible(revision)
             .into_values()
@@ -213,7 +213,7 @@ impl Naive {
     }
 
     /// The changes of a range from `from` on that can still be read, by revision.
-    pub fn history(&self, range: &KeyRange, from: i64) -> Vec<(i64, Vec<Stored>)> {
+    pub(crate) fn history(&self, range: &KeyRange, from: i64) -> Vec<(i64, Vec<Stored>)> {
         let mut revisions: Vec<(i64, Vec<Stored>)> = Vec::new();
         for change in &self.left {
             let main = change.revision.main;

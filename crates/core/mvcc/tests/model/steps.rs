@@ -7,7 +7,7 @@ use types::{KeyRange, LeaseId};
 
 /// What may happen to a store.
 #[derive(Clone, Debug)]
-pub enum Step {
+pub(crate) enum Step {
     /// One transaction.
     Txn(Vec<Op>),
     /// Puts many keys in one transaction.
@@ -34,7 +34,7 @@ pub enum Step {
 
 /// A change inside a transaction.
 #[derive(Clone, Debug)]
-pub enum Op {
+pub(crate) enum Op {
     Put {
         key: Bytes,
         value: Bytes,
@@ -43,7 +43,7 @@ pub enum Op {
     Delete(KeyRange),
 }
 
-pub fn steps() -> impl Strategy<Value = Vec<Step>> {
+pub(crate) fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         12 => proptest::collection::vec(op(), 1..5).prop_map(Step::Txn),
         1 => (0..700_u16, 1..700_u16).prop_map(|(from, count)| Step::Fill { from, count }),
@@ -69,7 +69,7 @@ fn op() -> impl Strategy<Value = Op> {
 }
 
 /// Few keys, so that they are written again and again; some are prefixes of others.
-pub fn key() -> impl Strategy<Value = Bytes> {
+pub(crate) fn key() -> impl Strategy<Value = Bytes> {
     prop_oneof![
         "[a-d]{1,2}",
         (0..1400_u16).prop_map(|number| format!("many/{number:04}")),
@@ -77,11 +77,11 @@ pub fn key() -> impl Strategy<Value = Bytes> {
     .prop_map(Bytes::from)
 }
 
-pub fn many(number: u16) -> Bytes {
+pub(crate) fn many(number: u16) -> Bytes {
     Bytes::from(format!("many/{number:04}"))
 }
 
-pub fn range() -> impl Strategy<Value = KeyRange> {
+pub(crate) fn range() -> impl Strategy<Value = KeyRange> {
     prop_oneof![
         3 => key().prop_map(KeyRange::Point),
         3 => (key(), key()).prop_map(|(start, end)| KeyRange::Span { start, end }),
@@ -102,13 +102,13 @@ fn target() -> impl Strategy<Value = SortTarget> {
 
 /// A question; the revision and the bounds are shares of the current revision.
 #[derive(Clone, Debug)]
-pub struct Question {
-    pub query: RangeQuery,
-    pub revision: f64,
-    pub bounds: [Option<f64>; 4],
+pub(crate) struct Question {
+    pub(crate) query: RangeQuery,
+    pub(crate) revision: f64,
+    pub(crate) bounds: [Option<f64>; 4],
 }
 
-pub fn question() -> impl Strategy<Value = Question> {
+pub(crate) fn question() -> impl Strategy<Value = Question> {
     let sort = prop_oneof![
         3 => Just(Sort::None),
         1 => target().prop_map(Sort::AfterLimit),
@@ -143,7 +143,7 @@ pub fn question() -> impl Strategy<Value = Question> {
 }
 
 impl Question {
-    pub fn at(&self, current: i64) -> RangeQuery {
+    pub(crate) fn at(&self, current: i64) -> RangeQuery {
         let share = |share: f64| (share * current as f64) as i64;
         let bound = |position: usize| self.bounds[position].map_or(0, share);
         RangeQuery {

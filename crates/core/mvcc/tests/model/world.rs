@@ -12,12 +12,12 @@ use types::{Event, EventKind, Index, KeyRange, LeaseId, Record, Revision, Term};
 use crate::naive::{Naive, Stored};
 use crate::steps::{Op, Question, Step, many};
 
-pub struct World {
+pub(crate) struct World {
     dir: MemDir,
     store: Store,
-    pub writer: Writer,
-    pub reader: Reader,
-    pub naive: Naive,
+    pub(crate) writer: Writer,
+    pub(crate) reader: Reader,
+    pub(crate) naive: Naive,
     /// What is applied as of the last written batch, and of each that was taken since.
     written: Naive,
     taken: VecDeque<(Pending, Naive)>,
@@ -38,7 +38,7 @@ fn open(dir: &MemDir) -> (Writer, Reader, Store) {
 }
 
 impl World {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let dir = MemDir::new();
         let (writer, reader, store) = open(&dir);
         Self {
@@ -53,7 +53,7 @@ impl World {
         }
     }
 
-    pub fn apply(&mut self, step: &Step) {
+    pub(crate) fn apply(&mut self, step: &Step) {
         match step {
             Step::Txn(ops) => self.txn(ops),
             Step::Fill { from, count } => self.fill(*from, *count),
@@ -242,7 +242,7 @@ impl World {
     }
 
     /// Every question has the answer that the rules prescribe.
-    pub fn check(&self, question: &Question) {
+    pub(crate) fn check(&self, question: &Question) {
         let naive = &self.naive;
         let query = question.at(naive.current);
         let revisions = self.reader.revisions();

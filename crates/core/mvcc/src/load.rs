@@ -1,0 +1,146 @@
+//! Building the index from the store's directories.
+//!
+//! Entries come in the order of revisions, which for keys is no order at all: each would cost a
+//! descent through cold memory. So they are gathered, sorted by key, and inserted in that order,
+//! a batch at a time.
+
+use store::DirectoryEntry;
+use types::{LeaseId, Revision};
+
+use crate::index::Index;
+use crate::key::{self, Change, KeyEntry};
+use crate::open::OpenError;
+use crate::tree::{Tree, sorted_positions};
+
+/// Entries that are sorted at a time: every leaf of a large tree gets a few of them, and they fit
+/// into the processor's caches while they are sorted.
+const BATCH_ENTRIES: usize = 1 << 17;
+/// Bytes of keys in a batch, one key more at most.
+const BATCH_BYTES: usize = 32 << 20;
+
+/// The index in the making.
+#[derive(Default)]
+pub(crate) struct Loader {
+    tree: Tree,
+    newest: i64,
+    unnamed: Vec<Revision>,
+    bad: Option<Revision>,
+    batch: Vec<Item>,
+    keys: Vec<u8>,
+}
+
+/// A directory entry, with its key in `Loader::keys`.
+struct Item {
+    begin: usize,
+    end: usize,
+    change: Change,
+    create: i64,
+    version: i64,
+    lease: LeaseId,
+}
+
+/// What was loaded.
+pub(crate) struct Loaded {
+    pub(crate) index: Index,
+    /// Records without a key that no compaction has given up.
+    pub(crate) unnamed: Vec<Revision>,
+    /// What compactions have given up, as far as it may be reclaimed.
+    pub(crate) dead: Vec<Revision>,
+}
+
+impl Loader {
+    /// Takes the next entry.
+    pub(crate) fn add(&mut self, entry: &DirectoryEntry<'_>) {
+        let revision = entry.revision;
+        self.newest = self.newest.max(revision.main);
+        if entry.key.is_empty() {
+            self.unnamed.push(revision);
+            return;
+        }
+        let Some(sub) = key::sub(revision) else {
+            self.bad = Some(revision);
+            return;
+        };
+        let begin = self.keys.len();
+        self.keys.extend_from_slice(entry.key);
+        self.batch.push(Item {
+            begin,
+            end: self.keys.len(),
+            change: Change {
+                main: revision.main,
+                sub,
+                tombstone: entry.tombstone,
+            },
+            create: entry.create_revision,
+            version: entry.version,
+            lease: entry.lease,
+        });
+        if self.batch.len() >= BATCH_ENTRIES || self.keys.len() >= BATCH_BYTES {
+            self.insert_batch();
+        }
+    }
+
+    fn insert_batch(&mut self) {
+        let Self {
+            tree, batch, keys, ..
+        } = self;
+        let key_of = |item: &Item| &keys[item.begin..item.end];
+        for position in sorted_positions(batch.len(), |position| key_of(&batch[position])) {
+            let item = &batch[position];
+            tree.upsert(
+                key_of(item),
+                |entry| item.add_to(entry),
+                || item.begin(key_of(item)),
+            );
+        }
+        batch.clear();
+        keys.clear();
+    }
+
+    /// The index at the marks of the compactions.
+    ///
+    /// # Errors
+    /// [`OpenError::SubRevision`] for a revision that no member can have written.
+    pub(crate) fn finish(mut self, scheduled: i64, finished: i64) -> Result<Loaded, OpenError> {
+        if let Some(revision) = self.bad {
+            return Err(OpenError::SubRevision { revision });
+        }
+        self.insert_batch();
+        let given_up = |revision: &mut Revision| revision.main <= finished;
+        let mut dead: Vec<Revision> = self.unnamed.extract_if(.., given_up).collect();
+        self.tree.sweep(None, usize::MAX, |entry| {
+            let oldest = entry.changes_from(0).next();
+            entry.compact(finished, &mut |change| {
+                // A tombstone must not go before an older put of its key.
+                if !change.tombstone || Some(change) == oldest {
+                    dead.push(change.revision());
+                }
+            })
+        });
+        dead.sort_unstable();
+        let index = Index {
+            tree: self.tree,
+            current: self.newest.max(scheduled).max(1),
+            compacted: scheduled,
+        };
+        Ok(Loaded {
+            index,
+            unnamed: self.unnamed,
+            dead,
+        })
+    }
+}
+
+impl Item {
+    fn begin(&self, key: &[u8]) -> KeyEntry {
+        KeyEntry::restored(key, self.change, self.create, self.version, self.lease)
+    }
+
+    fn add_to(&self, entry: &mut KeyEntry) {
+        if self.change.tombstone {
+            entry.delete(self.change.revision());
+        } else {
+            entry.restore_put(self.change, self.create, self.version, self.lease);
+        }
+    }
+}
