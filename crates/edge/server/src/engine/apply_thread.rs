@@ -24,6 +24,9 @@ const COMPACT_STEP_KEYS: usize = 1_000;
 /// Most entries that are applied before answers leave and raft is told.
 const BATCH_ENTRIES: usize = 1_000;
 
+/// Applied bytes that wait for the store's files; more than that and new requests are refused.
+const UNSTORED_BYTES_MAX: usize = 512 << 20;
+
 /// What the apply thread is asked to do.
 #[derive(Debug)]
 pub(crate) enum ApplyInput {
@@ -74,13 +77,15 @@ impl ApplyThread {
 
     fn apply_chunk(&mut self, chunk: &[Entry], answers: &mut Sorter) {
         let begin = Instant::now();
+        let now = self.engine.now();
         let mut conf_changes = Vec::new();
+        let hub = Arc::clone(self.engine.hub());
+        let mut report = hub.report();
         for entry in chunk {
-            let watched = !self.engine.hub().is_idle();
-            let outcome = self.apply.entry(entry, self.engine.now(), watched);
+            let outcome = self.apply.entry(entry, now, !hub.is_idle());
             let outcome =
                 outcome.unwrap_or_else(|fault| fatal("an entry cannot be applied", &fault));
-            self.publish(&outcome);
+            self.publish(&outcome, &mut report);
             conf_changes.extend(outcome.conf_change);
             if let Some(applied) = outcome.applied {
                 if applied.over_quota {
@@ -89,6 +94,8 @@ impl ApplyThread {
                 answers.add(applied.id, Letter::Applied(applied));
             }
         }
+        // Watchers are woken once for the whole chunk.
+        drop(report);
         let applied = self.apply.applied();
         // Status first: who gets an answer may ask for the applied index at once.
         self.engine.status().set_applied(applied);
@@ -101,15 +108,15 @@ impl ApplyThread {
     }
 
     /// Shows the other threads what an entry changed, before anybody is answered.
-    fn publish(&mut self, outcome: &Outcome) {
+    fn publish(&mut self, outcome: &Outcome, report: &mut watch::Report<'_>) {
         let revision = self.apply.writer().revision();
-        let shared = self.engine.shared();
         if let Some(events) = &outcome.events {
-            shared.hub.publish(std::slice::from_ref(events));
+            report.publish(events);
         } else if revision > self.published {
-            shared.hub.pass(revision);
+            report.pass(revision);
         }
         self.published = revision;
+        let shared = self.engine.shared();
         if outcome.membership_changed {
             shared
                 .membership
@@ -149,7 +156,8 @@ impl ApplyThread {
     /// Hands what was applied to the store thread when it is time; when the next time is.
     fn commit_when_due(&mut self, due: Option<Instant>, now: Instant) -> Option<Instant> {
         let ops = self.apply.writer().pending_ops();
-        if ops == 0 {
+        // While the store lags, requests are refused: whether it still does must be looked at.
+        if ops == 0 && !self.engine.status().is_store_lagging() {
             return None;
         }
         let due = due.unwrap_or(now + self.policy.interval);
@@ -161,6 +169,10 @@ impl ApplyThread {
     }
 
     fn commit(&mut self) {
+        let waiting = self.apply.writer().pending_bytes();
+        self.engine
+            .status()
+            .set_store_lagging(waiting > UNSTORED_BYTES_MAX);
         if let Some(pending) = self.apply.writer().take_batch() {
             self.store.push(StoreInput::Commit(pending));
         }

@@ -92,7 +92,7 @@ impl Handle {
     /// timeout, [`Error::Stopped`].
     pub async fn propose(&self, mut request: InternalRaftRequest) -> Result<Applied, Error> {
         let local = &self.0;
-        if local.engine.status().apply_gap() > proto::limits::MAX_APPLY_GAP {
+        if local.engine.status().is_overloaded() {
             return Err(Error::TooManyRequests);
         }
         let id = local.ids.next();

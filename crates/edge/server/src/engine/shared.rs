@@ -229,6 +229,7 @@ pub struct Status {
     leader_changes: AtomicU64,
     is_sole_leader: AtomicBool,
     is_learner: AtomicBool,
+    is_store_lagging: AtomicBool,
 }
 
 impl Status {
@@ -272,6 +273,22 @@ impl Status {
     #[must_use]
     pub fn apply_gap(&self) -> u64 {
         self.committed().0.saturating_sub(self.applied().0)
+    }
+
+    /// Whether requests must be refused until this member has caught up: too much is committed and
+    /// not applied, or applied and not in the store's files.
+    #[must_use]
+    pub fn is_overloaded(&self) -> bool {
+        self.apply_gap() > proto::limits::MAX_APPLY_GAP || self.is_store_lagging()
+    }
+
+    pub(super) fn is_store_lagging(&self) -> bool {
+        self.is_store_lagging.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_store_lagging(&self, is_store_lagging: bool) {
+        self.is_store_lagging
+            .store(is_store_lagging, Ordering::Relaxed);
     }
 
     /// Whether this member leads and is the only voter, with everything of earlier terms applied:

@@ -58,7 +58,7 @@ impl Exposition {
             name,
             help,
             "gauge",
-            &format!("{{{}}}", labels.join(",")),
+            format!("{{{}}}", labels.join(",")),
             value,
         );
     }
