@@ -52,13 +52,14 @@ impl Cache {
         self.shard(revision).lock().get(revision)
     }
 
-    /// Takes a record in; its bytes must not be a part of something larger.
+    /// Takes a copy of a record in: the store hands out parts of whole blocks.
     pub(crate) fn insert(&self, revision: Revision, record: &Bytes) {
         // One record must not push out a whole shard.
         if cost(record) <= self.shard_bytes_max / 4 {
+            let record = Bytes::copy_from_slice(record);
             self.shard(revision)
                 .lock()
-                .insert(revision, record.clone(), self.shard_bytes_max);
+                .insert(revision, record, self.shard_bytes_max);
         }
     }
 

@@ -23,8 +23,9 @@ use bytes::Bytes;
 use types::{RecordKey, Revision};
 
 use crate::hash::HashJob;
+use crate::key::Change;
 use crate::writer::Writer;
-use store::{Bucket, Change};
+use store::Bucket;
 
 /// Key of the mark in the meta bucket, etcd's name.
 pub(crate) const SCHEDULED: &[u8] = b"scheduledCompactRev";
@@ -185,17 +186,15 @@ impl Writer {
             dead,
             ..
         } = &mut self.compaction;
-        let mut given_up = 0;
+        let mut dropped = Vec::new();
         let mut index = self.shared.index.write();
         *after = index.tree.sweep(after.as_deref(), keys_max, |entry| {
-            entry.compact(*scheduled, &mut |change| {
-                given_up += 1;
-                if !change.tombstone {
-                    dead.push(change.revision());
-                }
-            })
+            entry.compact(*scheduled, &mut |changes| dropped.push(changes))
         });
-        given_up
+        drop(index);
+        let puts = |change: &Change| (!change.tombstone).then(|| change.revision());
+        dead.extend(dropped.iter().flatten().filter_map(puts));
+        dropped.iter().map(Vec::len).sum()
     }
 
     /// Ends the compaction; returns how many records without a key were given up.
@@ -222,7 +221,7 @@ impl Writer {
             revision: Revision::new(revision, 0),
             tombstone: false,
         };
-        self.shared.buffer.write().push_change(Change {
+        self.shared.buffer.write().push_change(store::Change {
             bucket: Bucket::Meta,
             key: Bytes::from_static(name),
             value: Some(key.with_bytes(Bytes::copy_from_slice)),

@@ -51,7 +51,7 @@ impl Builder {
             events: Vec::new(),
             open: Vec::new(),
             open_revision: 0,
-            revisions_max: revisions_max.max(1),
+            revisions_max,
             bytes_max,
             bytes: 0,
         }
@@ -61,7 +61,8 @@ impl Builder {
     fn enter(&mut self, main: i64) -> bool {
         if main != self.open_revision {
             self.close();
-            if self.events.len() >= self.revisions_max || self.bytes >= self.bytes_max {
+            let is_full = self.events.len() >= self.revisions_max || self.bytes >= self.bytes_max;
+            if is_full && !self.events.is_empty() {
                 return false;
             }
             self.open_revision = main;

@@ -213,26 +213,29 @@ impl KeyEntry {
         older[skip..].iter().copied().chain(head)
     }
 
-    /// Forgets what a compaction at `at` drops and reports it; false when nothing is left.
+    /// Forgets what a compaction at `at` drops and hands it over; false when nothing is left.
     ///
     /// Of the changes at or below `at` only the newest stays, and not even that one if it is a
-    /// tombstone strictly below `at`.
-    pub(crate) fn compact(&mut self, at: i64, dead: &mut impl FnMut(Change)) -> bool {
+    /// tombstone strictly below `at`. The changes are handed over as they lie, however many they
+    /// are: the caller holds a lock.
+    pub(crate) fn compact(&mut self, at: i64, dropped: &mut impl FnMut(Vec<Change>)) -> bool {
         if self.head.main > at {
-            self.compact_older(at, dead);
+            self.compact_older(at, dropped);
             return true;
         }
-        if let Some(history) = self.history.take() {
-            history.older.iter().copied().for_each(&mut *dead);
+        let history = self.history.take();
+        let mut older = history.map_or_else(Vec::new, |history| history.older);
+        let kept = !self.head.tombstone || self.head.main == at;
+        if !kept {
+            older.push(self.head);
         }
-        if self.head.tombstone && self.head.main < at {
-            dead(self.head);
-            return false;
+        if !older.is_empty() {
+            dropped(older);
         }
-        true
+        kept
     }
 
-    fn compact_older(&mut self, at: i64, dead: &mut impl FnMut(Change)) {
+    fn compact_older(&mut self, at: i64, dropped: &mut impl FnMut(Vec<Change>)) {
         let Some(history) = self.history.as_deref_mut() else {
             return;
         };
@@ -240,14 +243,15 @@ impl KeyEntry {
             return;
         };
         let found = history.older[newest];
-        let dropped = newest + usize::from(found.tombstone && found.main < at);
-        history.older.drain(..dropped).for_each(dead);
-        history.forget_lives(dropped);
+        let count = newest + usize::from(found.tombstone && found.main < at);
+        if count == 0 {
+            return;
+        }
+        history.forget_lives(count);
+        let left = history.older.split_off(count);
+        dropped(std::mem::replace(&mut history.older, left));
         if history.older.is_empty() {
             self.history = None;
-        } else if history.older.capacity() > 2 * history.older.len() {
-            history.older.shrink_to_fit();
-            history.lives.shrink_to_fit();
         }
     }
 
@@ -371,7 +375,8 @@ mod tests {
             let mut entry = three_lives();
             let before = entry.clone();
             let mut dead = Vec::new();
-            assert!(entry.compact(at, &mut |change| dead.push(change.revision())));
+            assert!(entry.compact(at, &mut |dropped| dead.extend(dropped)));
+            let dead: Vec<_> = dead.into_iter().map(Change::revision).collect();
             for main in at..14 {
                 assert_eq!(entry.at(main), before.at(main), "{main} after {at}");
             }
@@ -393,9 +398,9 @@ mod tests {
         let mut entry = KeyEntry::put_first(b"k", rev(3), LeaseId::NONE);
         entry.delete(rev(4));
         let mut dead = Vec::new();
-        assert!(entry.compact(4, &mut |change| dead.push(change.revision())));
-        assert_eq!(dead, [rev(3)]);
-        assert!(!entry.compact(5, &mut |change| dead.push(change.revision())));
+        assert!(entry.compact(4, &mut |dropped| dead.extend(dropped)));
+        assert!(!entry.compact(5, &mut |dropped| dead.extend(dropped)));
+        let dead: Vec<_> = dead.into_iter().map(Change::revision).collect();
         assert_eq!(dead, [rev(3), rev(4)]);
     }
 

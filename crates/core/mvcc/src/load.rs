@@ -110,11 +110,15 @@ impl Loader {
         let mut dead: Vec<Revision> = self.unnamed.extract_if(.., given_up).collect();
         self.tree.sweep(None, usize::MAX, |entry| {
             let oldest = entry.changes_from(0).next();
-            entry.compact(finished, &mut |change| {
+            entry.compact(finished, &mut |changes| {
                 // A tombstone must not go before an older put of its key.
-                if !change.tombstone || Some(change) == oldest {
-                    dead.push(change.revision());
-                }
+                let may_go = |change: &Change| !change.tombstone || Some(*change) == oldest;
+                dead.extend(
+                    changes
+                        .iter()
+                        .filter(|change| may_go(change))
+                        .map(|c| c.revision()),
+                );
             })
         });
         dead.sort_unstable();

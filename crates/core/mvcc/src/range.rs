@@ -301,6 +301,22 @@ pub(crate) fn chunk(
     max: usize,
     keys_only: bool,
 ) -> Result<Chunk, RangeError> {
+    loop {
+        match chunk_once(shared, range, revision, after, max, keys_only) {
+            Err(RangeError::Compacted { .. }) if revision <= 0 => {}
+            result => return result,
+        }
+    }
+}
+
+fn chunk_once(
+    shared: &Shared,
+    range: &KeyRange,
+    revision: i64,
+    after: Option<&[u8]>,
+    max: usize,
+    keys_only: bool,
+) -> Result<Chunk, RangeError> {
     let (revision, current) = shared
         .with_index(|index| Ok::<_, RangeError>((index.resolve(revision)?, index.current)))?;
     let mut cursor = Cursor::new(range, revision, after);

@@ -81,8 +81,6 @@ impl Shared {
             return Ok(record);
         }
         let record = self.stored(revision)?;
-        // The store may hand out a part of a whole block.
-        let record = Bytes::copy_from_slice(&record);
         self.cache.insert(revision, &record);
         Ok(record)
     }

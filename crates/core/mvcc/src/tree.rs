@@ -97,6 +97,9 @@ impl Tree {
         if range.is_empty() {
             return 0;
         }
+        if let KeyRange::Point(key) = range {
+            return usize::from(self.get(key).is_some_and(KeyEntry::is_live));
+        }
         let below_end = match end_of(range) {
             None => self.live,
             Some(end) => self.live_below(end),
