@@ -39,5 +39,5 @@ pub(crate) fn static_checks() -> Result<()> {
         "--quiet",
         "--document-private-items",
     ];
-    run(&cargo(), &docs, &[("RUSTDOCFLAGS", "-D warnings")])
+    run(&cargo(), &docs, &[("RUSTDOCFLAGS", "-D warnings -A rustdoc::private_intra_doc_links")])
 }

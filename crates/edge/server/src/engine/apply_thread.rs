@@ -2,8 +2,8 @@
 //!
 //! For each batch of committed entries it applies them in order, hands events to the watch hub, and
 //! delivers the answers with one wake-up per connection thread. Between batches it takes steps of a
-//! running compaction and hands what was applied to the store thread, about every
-//! [`COMMIT_INTERVAL`] or [`COMMIT_OPS`] changes.
+//! running compaction and hands what was applied to the store thread,
+//! so often as its [`CommitPolicy`] says.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
