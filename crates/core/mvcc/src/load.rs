@@ -10,7 +10,7 @@ use types::{LeaseId, Revision};
 use crate::index::Index;
 use crate::key::{self, Change, KeyEntry};
 use crate::open::OpenError;
-use crate::tree::{Tree, sorted_positions};
+use crate::tree::{Edits, Tree, sorted_positions};
 
 /// Entries that are sorted at a time: every leaf of a large tree gets a few of them, and they fit
 /// into the processor's caches while they are sorted.
@@ -29,7 +29,7 @@ pub(crate) struct Loader {
     keys: Vec<u8>,
 }
 
-/// A directory entry, with its key in `Loader::keys`.
+/// A directory entry, with its key in a buffer beside it.
 struct Item {
     begin: usize,
     end: usize,
@@ -81,20 +81,10 @@ impl Loader {
     }
 
     fn insert_batch(&mut self) {
-        let Self {
-            tree, batch, keys, ..
-        } = self;
-        let key_of = |item: &Item| &keys[item.begin..item.end];
-        for position in sorted_positions(batch.len(), |position| key_of(&batch[position])) {
-            let item = &batch[position];
-            tree.upsert(
-                key_of(item),
-                |entry| item.add_to(entry),
-                || item.begin(key_of(item)),
-            );
-        }
-        batch.clear();
-        keys.clear();
+        let mut sorted = Sorted::of(&self.batch, &self.keys);
+        self.tree.apply(&mut sorted);
+        self.batch.clear();
+        self.keys.clear();
     }
 
     /// The index at the marks of the compactions.
@@ -136,15 +126,61 @@ impl Loader {
 }
 
 impl Item {
-    fn begin(&self, key: &[u8]) -> KeyEntry {
-        KeyEntry::restored(key, self.change, self.create, self.version, self.lease)
+    fn key<'k>(&self, keys: &'k [u8]) -> &'k [u8] {
+        &keys[self.begin..self.end]
+    }
+}
+
+/// A batch in the order of keys, and of revisions for each key.
+struct Sorted {
+    items: Vec<Item>,
+    keys: Vec<u8>,
+    next: usize,
+}
+
+impl Sorted {
+    fn of(items: &[Item], keys: &[u8]) -> Self {
+        let mut sorted = Self {
+            items: Vec::with_capacity(items.len()),
+            keys: Vec::with_capacity(keys.len()),
+            next: 0,
+        };
+        // Copied into order in a loop that does nothing else: the processor waits for many of the
+        // scattered items at once, and the tree then finds them side by side.
+        for position in sorted_positions(items.len(), |position| items[position].key(keys)) {
+            let item = &items[position];
+            let begin = sorted.keys.len();
+            sorted.keys.extend_from_slice(item.key(keys));
+            let end = sorted.keys.len();
+            sorted.items.push(Item {
+                begin,
+                end,
+                ..*item
+            });
+        }
+        sorted
+    }
+}
+
+impl Edits for Sorted {
+    fn key(&self) -> Option<&[u8]> {
+        Some(self.items.get(self.next)?.key(&self.keys))
     }
 
-    fn add_to(&self, entry: &mut KeyEntry) {
-        if self.change.tombstone {
-            entry.delete(self.change.revision());
+    fn edit(&mut self, entry: &mut KeyEntry) {
+        let item = &self.items[self.next];
+        self.next += 1;
+        if item.change.tombstone {
+            entry.delete(item.change.revision());
         } else {
-            entry.restore_put(self.change, self.create, self.version, self.lease);
+            entry.restore_put(item.change, item.create, item.version, item.lease);
         }
+    }
+
+    fn create(&mut self) -> KeyEntry {
+        let item = &self.items[self.next];
+        self.next += 1;
+        let key = item.key(&self.keys);
+        KeyEntry::restored(key, item.change, item.create, item.version, item.lease)
     }
 }

@@ -15,6 +15,7 @@ use std::ops::{Bound, ControlFlow};
 use types::KeyRange;
 
 use crate::key::KeyEntry;
+pub(crate) use edit::Edits;
 pub(crate) use heads::sorted_positions;
 use inner::{Child, Inner};
 use leaf::Leaf;

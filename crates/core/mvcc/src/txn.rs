@@ -17,6 +17,7 @@ use crate::key::{KeyEntry, Visible};
 use crate::query::{Fault, KeyMeta, RangeError, RangeQuery, RangeResult, Revisions};
 use crate::range;
 use crate::shared::Shared;
+use crate::tree::Edits;
 use crate::writer::Writer;
 use store::Entry;
 
@@ -91,13 +92,7 @@ impl<'w> Txn<'w> {
     pub fn get(&self, key: &[u8]) -> Option<KeyMeta> {
         self.with_index(|index| {
             let entry = index.tree.get(key)?;
-            let visible = entry.newest()?;
-            Some(KeyMeta {
-                create_revision: visible.create,
-                mod_revision: visible.revision.main,
-                version: visible.version,
-                lease: entry.lease(),
-            })
+            meta(entry)
         })
     }
 
@@ -117,24 +112,19 @@ impl<'w> Txn<'w> {
         self.operations += 1;
         let revision = self.next_change();
         let index = Self::locked(&mut self.index, self.shared);
-        let mut before = None;
-        let mut visible = Visible {
+        let mut put = Put {
+            key: Some(key),
             revision,
-            create: revision.main,
-            version: 1,
-        };
-        index.tree.upsert(
-            key,
-            |entry| {
-                before = meta(entry);
-                entry.put(revision, lease);
-                if let Some(newest) = entry.newest() {
-                    visible = newest;
-                }
+            lease,
+            before: None,
+            visible: Visible {
+                revision,
+                create: revision.main,
+                version: 1,
             },
-            || KeyEntry::put_first(key, revision, lease),
-        );
-        let record = encode::record(key, visible, value, lease);
+        };
+        index.tree.apply(&mut put);
+        let record = encode::record(key, put.visible, value, lease);
         self.shared.buffer.write().push(Entry {
             revision,
             tombstone: false,
@@ -142,7 +132,7 @@ impl<'w> Txn<'w> {
         });
         self.shared.counters.puts.add(1);
         self.shared.counters.put_bytes.add(key.len() + value.len());
-        before
+        put.before
     }
 
     /// Deletes the live keys of a range, in order; returns them.
@@ -227,6 +217,38 @@ impl Drop for Txn<'_> {
             self.changes == 0 || std::thread::panicking(),
             "a transaction with changes is committed"
         );
+    }
+}
+
+/// A put on its way into the index.
+struct Put<'k> {
+    /// Taken when the put is made.
+    key: Option<&'k [u8]>,
+    revision: Revision,
+    lease: LeaseId,
+    /// What the put replaces.
+    before: Option<KeyMeta>,
+    /// What it makes visible.
+    visible: Visible,
+}
+
+impl Edits for Put<'_> {
+    fn key(&self) -> Option<&[u8]> {
+        self.key
+    }
+
+    fn edit(&mut self, entry: &mut KeyEntry) {
+        self.key = None;
+        self.before = meta(entry);
+        entry.put(self.revision, self.lease);
+        if let Some(visible) = entry.newest() {
+            self.visible = visible;
+        }
+    }
+
+    fn create(&mut self) -> KeyEntry {
+        let key = self.key.take().unwrap_or_default();
+        KeyEntry::put_first(key, self.revision, self.lease)
     }
 }
 

@@ -59,6 +59,15 @@ impl Inner {
         &mut self.children[position].node
     }
 
+    /// A child with the lower bound of the one after it.
+    pub(super) fn node_and_bound(&mut self, position: usize) -> (&mut Node, Option<&[u8]>) {
+        let (left, right) = self.children.split_at_mut(position + 1);
+        (
+            &mut left[position].node,
+            right.first().map(|child| &*child.low),
+        )
+    }
+
     pub(super) fn live(&self) -> usize {
         self.live.iter().sum()
     }

@@ -7,15 +7,15 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use types::{KeyRange, LeaseId, Revision};
 
-use super::{Node, Start, Tree};
+use super::{Edits, Node, Start, Tree};
 use crate::key::KeyEntry;
 
 /// A step of a random history.
 #[derive(Clone, Debug)]
 enum Step {
     Put(u16),
-    /// So many keys from one on: leaves and inner nodes split.
-    Fill(u16, u16),
+    /// Keys between two, at a distance: leaves and inner nodes split.
+    Fill(u16, u16, usize),
     Delete(u16, u16),
     Compact(usize),
 }
@@ -23,7 +23,8 @@ enum Step {
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         8 => (0..40_000_u16).prop_map(Step::Put),
-        1 => (0..40_000_u16, 0..20_000_u16).prop_map(|(from, len)| Step::Fill(from, len)),
+        1 => (0..40_000_u16, 0..20_000_u16, 1..9_usize)
+            .prop_map(|(from, len, stride)| Step::Fill(from, len, stride)),
         2 => (0..40_000_u16, 0..9_000_u16).prop_map(|(from, len)| Step::Delete(from, from + len)),
         1 => (1..20_000_usize).prop_map(Step::Compact),
     ];
@@ -82,13 +83,33 @@ fn contents(tree: &Tree) -> Vec<(Vec<u8>, bool)> {
     found
 }
 
-fn put(tree: &mut Tree, key: &[u8], main: i64) {
+/// Puts of one revision, in key order.
+struct Puts<'a> {
+    keys: &'a [Bytes],
+    revision: Revision,
+}
+
+impl Edits for Puts<'_> {
+    fn key(&self) -> Option<&[u8]> {
+        self.keys.first().map(|key| &key[..])
+    }
+
+    fn edit(&mut self, entry: &mut KeyEntry) {
+        assert_eq!(entry.key(), self.keys[0]);
+        entry.put(self.revision, LeaseId::NONE);
+        self.keys = &self.keys[1..];
+    }
+
+    fn create(&mut self) -> KeyEntry {
+        let entry = KeyEntry::put_first(&self.keys[0], self.revision, LeaseId::NONE);
+        self.keys = &self.keys[1..];
+        entry
+    }
+}
+
+fn put(tree: &mut Tree, keys: &[Bytes], main: i64) {
     let revision = Revision::new(main, 0);
-    tree.upsert(
-        key,
-        |entry| entry.put(revision, LeaseId::NONE),
-        || KeyEntry::put_first(key, revision, LeaseId::NONE),
-    );
+    tree.apply(&mut Puts { keys, revision });
 }
 
 proptest! {
@@ -102,14 +123,13 @@ proptest! {
         for (number, step) in (2..).zip(steps) {
             match step {
                 Step::Put(at) => {
-                    put(&mut tree, &key(at), number);
+                    put(&mut tree, &[key(at)], number);
                     model.insert(key(at).to_vec(), true);
                 }
-                Step::Fill(from, len) => {
-                    for at in from..from + len {
-                        put(&mut tree, &key(at), number);
-                        model.insert(key(at).to_vec(), true);
-                    }
+                Step::Fill(from, len, stride) => {
+                    let keys: Vec<Bytes> = (from..from + len).step_by(stride).map(key).collect();
+                    put(&mut tree, &keys, number);
+                    model.extend(keys.iter().map(|key| (key.to_vec(), true)));
                 }
                 Step::Delete(from, to) => {
                     tree.edit(&span(from, to), &mut |entry| {
@@ -164,11 +184,8 @@ fn memory_per_key_is_bounded() {
         let mut tree = Tree::default();
         let count = 100_000_u64;
         for number in 0..count {
-            put(
-                &mut tree,
-                format!("key/{:06}", number * stride % count).as_bytes(),
-                2,
-            );
+            let key = Bytes::from(format!("key/{:06}", number * stride % count));
+            put(&mut tree, &[key], 2);
         }
         check_tree(&tree);
         assert_eq!(tree.keys(), 100_000);
