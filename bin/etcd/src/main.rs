@@ -1,3 +1,39 @@
-//! Skeleton of `etcd`.
+//! `etcd`: one member of a cluster.
+//!
+//! The program reads its flags ([`flags`]), environment ([`environment`]) and configuration file
+//! ([`file`]), checks them ([`validate`]), logs as etcd does ([`logging`]), and runs the member
+//! that the `server` crate assembles ([`start`], [`life`]).
 
-fn main() {}
+mod compaction;
+mod configure;
+mod data_dir;
+mod derive;
+mod descriptors;
+mod dump;
+mod environment;
+mod failure;
+mod file;
+mod flags;
+mod gates;
+mod handover;
+mod initial_cluster;
+mod life;
+mod logging;
+mod notation;
+mod notify;
+mod panics;
+mod start;
+mod validate;
+mod version;
+
+use std::process::ExitCode;
+
+/// Less CPU per call than the system's allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let lossy = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+    let args: Vec<String> = std::env::args_os().map(lossy).collect();
+    life::run(&args)
+}

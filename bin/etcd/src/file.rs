@@ -1,0 +1,115 @@
+//! The configuration file: YAML or JSON, in the types that etcd declares for its keys.
+//!
+//! Keys are matched without regard to case and unknown ones are ignored. A file replaces all flags
+//! and variables: it starts from the defaults.
+
+mod decode;
+mod yaml;
+
+use std::io;
+
+use self::decode::{Decoded, TypeError};
+use self::yaml::YamlError;
+use crate::failure::GoIo;
+use crate::flags::settings::{Settings, Source};
+use crate::flags::table::{self, Flag};
+use crate::flags::value::{Kind, Value, ValueError};
+use crate::notation::quote::quote;
+
+/// Why a file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FileError {
+    /// It cannot be read.
+    #[error("open {path}: {}", GoIo(source))]
+    Open {
+        /// The file.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is no YAML.
+    #[error("error converting YAML to JSON: {0}")]
+    Yaml(#[from] YamlError),
+    /// A value has another type than its key.
+    #[error("error unmarshaling JSON: while decoding JSON: json: {0}")]
+    Type(#[from] TypeError),
+    /// A URL; etcd says this in a plain line.
+    #[error("unexpected error setting up {key}: {reason}")]
+    Url {
+        /// The key.
+        key: &'static str,
+        /// Why.
+        reason: ValueError,
+    },
+    /// Neither new nor existing.
+    #[error("unexpected clusterState {}", quote(.0))]
+    ClusterState(String),
+    /// Another text that is no value of its kind.
+    #[error(transparent)]
+    Value(#[from] ValueError),
+}
+
+/// Settings as a file has them.
+pub(crate) fn load(path: &str) -> Result<Settings, FileError> {
+    let text = std::fs::read_to_string(path).map_err(|source| FileError::Open {
+        path: path.to_owned(),
+        source,
+    })?;
+    read(&text)
+}
+
+fn read(text: &str) -> Result<Settings, FileError> {
+    let document = yaml::parse(text)?;
+    let mut settings = Settings::default();
+    for (flag, value) in decode::decode(&document)? {
+        if let Some(value) = convert(flag, value)? {
+            settings.set(flag.name, value, Source::File);
+        }
+    }
+    if settings.uint("self-signed-cert-validity") == 0 {
+        settings.set("self-signed-cert-validity", Value::Uint(1), Source::File);
+    }
+    Ok(settings)
+}
+
+/// What a decoded value means for its flag; nothing when it leaves the default.
+fn convert(flag: &Flag, value: Decoded) -> Result<Option<Value>, FileError> {
+    let text = match value {
+        Decoded::Text(text) => text,
+        Decoded::Value(value) => return Ok(Some(value)),
+    };
+    match flag.kind {
+        Kind::Text => Ok(Some(Value::Text(text))),
+        _ if text.is_empty() => Ok(None),
+        Kind::Choice(_) => {
+            let parsed = flag.kind.parse(&text);
+            parsed.map(Some).map_err(|_| FileError::ClusterState(text))
+        }
+        Kind::Urls | Kind::UrlsOrNone | Kind::Origins => {
+            let parsed = flag.kind.parse(&text);
+            parsed.map(Some).map_err(|reason| FileError::Url {
+                key: named(flag),
+                reason,
+            })
+        }
+        // Not even looked at.
+        Kind::Choices(_) => Ok(None),
+        kind => Ok(Some(kind.parse(&text)?)),
+    }
+}
+
+/// What etcd calls the key when its value is refused; one name is wrong there, and matched on.
+fn named(flag: &Flag) -> &'static str {
+    match flag.name {
+        "advertise-client-urls" => "advertise-peer-urls",
+        name => name,
+    }
+}
+
+/// The flags that a file can set.
+fn settable() -> impl Iterator<Item = (&'static Flag, Vec<&'static str>)> {
+    table::all().filter_map(|flag| Some((flag, flag.file_path()?)))
+}
+
+#[cfg(test)]
+mod tests;

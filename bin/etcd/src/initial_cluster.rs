@@ -1,0 +1,208 @@
+//! The first members of a cluster, and whether this one is among them under its own URLs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{SocketAddr, ToSocketAddrs as _};
+
+use crate::flags::settings::Settings;
+use crate::notation::url::{Url, UrlError};
+
+/// Names and peer URLs.
+pub(crate) type Members = BTreeMap<String, Vec<String>>;
+
+/// Why a cluster cannot be founded by this member.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ClusterError {
+    /// The description cannot be read.
+    #[error("error setting up initial cluster: {0}")]
+    Syntax(#[from] UrlError),
+    /// This member is not in it.
+    #[error("couldn't find local name \"{0}\" in the initial cluster configuration")]
+    NoLocalName(String),
+    /// A URL stands twice.
+    #[error("initial cluster {0} has duplicate url")]
+    DuplicateUrl(String),
+    /// A URL of the description is not advertised.
+    #[error(
+        "--initial-cluster has {entry} but missing from --initial-advertise-peer-urls={advertised}{resolved}"
+    )]
+    NotAdvertised {
+        /// The entry.
+        entry: String,
+        /// What is advertised.
+        advertised: String,
+        /// What the two are after looking names up.
+        resolved: String,
+    },
+    /// An advertised URL is not in the description.
+    #[error("--initial-advertise-peer-urls has {url} but missing from --initial-cluster={entries}")]
+    NotInCluster {
+        /// The URL.
+        url: String,
+        /// This member's entries.
+        entries: String,
+    },
+    /// Joining a cluster.
+    #[error(
+        "joining an existing cluster is not built yet: --initial-cluster-state=existing needs a data directory of this member"
+    )]
+    Joining,
+}
+
+/// Reads `name=url,name=url`; the URLs of a name are sorted.
+pub(crate) fn parse(text: &str) -> Result<Members, UrlError> {
+    let mut texts: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for part in text.split(',').filter(|part| !part.is_empty()) {
+        let (name, url) = part.split_once('=').unwrap_or((part, ""));
+        texts.entry(name).or_default().push(url);
+    }
+    let mut members = Members::new();
+    for (name, urls) in texts {
+        let urls = urls
+            .into_iter()
+            .map(Url::parse)
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut urls: Vec<String> = urls.iter().map(Url::to_string).collect();
+        urls.sort_unstable();
+        members.insert(name.to_owned(), urls);
+    }
+    Ok(members)
+}
+
+/// The members to found a cluster with.
+pub(crate) fn found(settings: &Settings) -> Result<Members, ClusterError> {
+    if settings.text("initial-cluster-state") == "existing" {
+        return Err(ClusterError::Joining);
+    }
+    let text = settings.text("initial-cluster");
+    let members = parse(text)?;
+    let name = settings.text("name");
+    let own = members
+        .get(name)
+        .ok_or_else(|| ClusterError::NoLocalName(name.to_owned()))?;
+    let mut seen = BTreeSet::new();
+    if !members.values().flatten().all(|url| seen.insert(url)) {
+        return Err(ClusterError::DuplicateUrl(text.to_owned()));
+    }
+    compare(
+        name,
+        own,
+        &settings.url_texts("initial-advertise-peer-urls"),
+    )?;
+    Ok(members)
+}
+
+/// The two lists must be the same, at least after looking names up.
+fn compare(name: &str, own: &[String], advertised: &[String]) -> Result<(), ClusterError> {
+    if own == advertised {
+        return Ok(());
+    }
+    if own.len() == advertised.len() {
+        let mut pairs = own.iter().zip(advertised);
+        let different = pairs.find(|(own, advertised)| !same_place(own, advertised));
+        let Some((own, other)) = different else {
+            return Ok(());
+        };
+        return Err(ClusterError::NotAdvertised {
+            entry: format!("{name}={own}"),
+            advertised: advertised.join(","),
+            resolved: format!(" (resolved urls: \"{other}\" != \"{own}\")"),
+        });
+    }
+    let missing =
+        |all: &[String], some: &[String]| all.iter().find(|url| !some.contains(url)).cloned();
+    if let Some(url) = missing(own, advertised) {
+        return Err(ClusterError::NotAdvertised {
+            entry: format!("{name}={url}"),
+            advertised: advertised.join(","),
+            resolved: String::new(),
+        });
+    }
+    let entries: Vec<String> = own.iter().map(|url| format!("{name}={url}")).collect();
+    let url = missing(advertised, own).unwrap_or_default();
+    let entries = entries.join(",");
+    Err(ClusterError::NotInCluster { url, entries })
+}
+
+/// Whether two URLs have the same scheme and reach the same address.
+fn same_place(a: &str, b: &str) -> bool {
+    let resolve = |text: &str| -> Option<(_, BTreeSet<SocketAddr>)> {
+        let url = Url::parse(text).ok()?;
+        let addresses = url.host_port().to_socket_addrs().ok()?;
+        Some((url.scheme(), addresses.collect()))
+    };
+    a == b
+        || match (resolve(a), resolve(b)) {
+            (Some((a_scheme, a)), Some((b_scheme, b))) => {
+                a_scheme == b_scheme && a.intersection(&b).next().is_some()
+            }
+            _ => false,
+        }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flags::settings::Source;
+    use crate::flags::table;
+
+    fn check(name: &str, cluster: &str, advertised: &str) -> Result<Members, String> {
+        let mut settings = Settings::default();
+        let mut set = |name: &str, value: &str| {
+            let flag = table::find(name).unwrap();
+            settings.parse(flag, value, Source::Flag).unwrap();
+        };
+        set("name", name);
+        set("initial-cluster", cluster);
+        set("initial-advertise-peer-urls", advertised);
+        found(&settings).map_err(|error| error.to_string())
+    }
+
+    /// A member whose URLs are not those that the others know gets another id.
+    #[test]
+    fn refusals() {
+        let own = "http://127.0.0.1:2380";
+        for (name, cluster, advertised, error) in [
+            (
+                "a",
+                "b=http://127.0.0.1:2380",
+                own,
+                "couldn't find local name \"a\" in the initial cluster configuration",
+            ),
+            (
+                "n",
+                "n=http://127.0.0.1:2381",
+                own,
+                "--initial-cluster has n=http://127.0.0.1:2381 but missing from --initial-advertise-peer-urls=http://127.0.0.1:2380 (resolved urls: \"http://127.0.0.1:2380\" != \"http://127.0.0.1:2381\")",
+            ),
+            (
+                "n",
+                "n=http://127.0.0.1:2380",
+                "http://127.0.0.1:2380,http://127.0.0.1:2381",
+                "--initial-advertise-peer-urls has http://127.0.0.1:2381 but missing from --initial-cluster=n=http://127.0.0.1:2380",
+            ),
+            (
+                "n",
+                "n=http://127.0.0.1:2380,m=http://127.0.0.1:2380",
+                own,
+                "initial cluster n=http://127.0.0.1:2380,m=http://127.0.0.1:2380 has duplicate url",
+            ),
+            (
+                "n",
+                "n",
+                own,
+                "error setting up initial cluster: URL scheme must be http, https, unix, or unixs: ",
+            ),
+        ] {
+            assert_eq!(check(name, cluster, advertised).unwrap_err(), error);
+        }
+    }
+
+    #[test]
+    fn several_urls_and_members() {
+        let cluster = "a=http://127.0.0.1:2,b=http://127.0.0.1:3,a=http://127.0.0.1:1";
+        let members = check("a", cluster, "http://127.0.0.1:2,http://127.0.0.1:1").unwrap();
+        assert_eq!(members["a"], ["http://127.0.0.1:1", "http://127.0.0.1:2"]);
+        assert_eq!(members.len(), 2);
+        assert!(check("a", "a=http://localhost:1", "http://127.0.0.1:1").is_ok());
+    }
+}

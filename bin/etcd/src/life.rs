@@ -1,0 +1,201 @@
+//! The life of the process: what it is asked, how it starts, and how it ends.
+//!
+//! Signals have their default action until the member is ready. Then SIGINT and SIGTERM stop it in
+//! good order, and at the end the signal is let through, so that the exit status names it.
+
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::process::ExitCode;
+
+use server::Server;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::configure::{self, Configured, Reason, Refused};
+use crate::data_dir::{self, Contents, DataDirError};
+use crate::derive;
+use crate::environment::{Environment, EnvironmentError};
+use crate::failure::{self, GoIo};
+use crate::file::FileError;
+use crate::flags::command_line::{self, Asked};
+use crate::flags::help;
+use crate::flags::settings::Settings;
+use crate::logging::Logger;
+use crate::logging::field::fields;
+use crate::logging::setup::SetupError;
+use crate::start::{self, StartError};
+use crate::validate::ConfigError;
+use crate::{notify, panics, version};
+
+/// What is wrong with the settings or the start.
+const FAILED: u8 = 1;
+/// What is wrong with the command line's syntax, and what made etcd panic.
+const BROKEN: u8 = 2;
+
+/// Runs the program.
+pub(crate) fn run(args: &[String]) -> ExitCode {
+    let words = args.get(1..).unwrap_or_default();
+    if let Some(command @ ("gateway" | "grpc-proxy")) = words.first().map(String::as_str) {
+        complain(&format!("etcd {command} is not built yet"));
+        return FAILED.into();
+    }
+    match command_line::parse(words) {
+        Err(error) => {
+            complain(&format!("{error}\n{}", help::USAGE));
+            BROKEN.into()
+        }
+        Ok(Asked::Help) => {
+            complain(help::USAGE);
+            print(&help::list());
+            ExitCode::SUCCESS
+        }
+        Ok(Asked::Run {
+            leftover: Some(word),
+            ..
+        }) => {
+            let log = Logger::default();
+            let reason = Reason::Leftover(word);
+            refuse(args, &Refused { log, reason })
+        }
+        Ok(Asked::Run { settings, .. }) if settings.is_on("version") => {
+            print(&version::text());
+            ExitCode::SUCCESS
+        }
+        Ok(Asked::Run { settings, .. }) => {
+            match configure::configure(*settings, &Environment::of_process()) {
+                Ok(configured) => member(args, configured),
+                Err(refused) => refuse(args, &refused),
+            }
+        }
+    }
+}
+
+/// A line to standard error; nobody is left to be told when that fails.
+fn complain(text: &str) {
+    let _ = writeln!(io::stderr(), "{}", text.trim_end());
+}
+
+fn print(text: &str) {
+    let _ = io::stdout().write_all(text.as_bytes());
+}
+
+fn refuse(args: &[String], refused: &Refused) -> ExitCode {
+    let Refused { log, reason } = refused;
+    match reason {
+        Reason::Log(SetupError::UnknownLevel(_)) => {
+            complain(&format!("panic: {reason}"));
+            return BROKEN.into();
+        }
+        Reason::File(FileError::Url { .. }) => {
+            complain(&reason.text());
+            return FAILED.into();
+        }
+        Reason::Environment(EnvironmentError::Conflict(variable)) => {
+            let fields = fields!["environment-variable" => variable.as_str()];
+            log.fatal("conflicting environment variable is shadowed by corresponding command-line flag (either unset environment variable or disable flag))", fields);
+            return FAILED.into();
+        }
+        _ => {}
+    }
+    log.info("Running: ", fields!["args" => args]);
+    let fields = fields!["error" => reason.text()];
+    log.warn("failed to verify flags", fields);
+    if matches!(reason, Reason::Config(ConfigError::NoAdvertisedClientUrls)) {
+        log.warn("advertise client URLs are not set", fields);
+    }
+    FAILED.into()
+}
+
+fn member(args: &[String], configured: Configured) -> ExitCode {
+    let Configured { mut settings, log } = configured;
+    panics::install(&log);
+    log.info("Running: ", fields!["args" => args]);
+    derive::derive(&mut settings, &log);
+    let contents = match identify(&settings, &log) {
+        Ok(contents) => contents,
+        Err(status) => return status,
+    };
+    match start::start(&settings, contents, &log) {
+        Ok(server) => serve(server, &settings, &log),
+        Err(error) => {
+            let fields = fields!["error" => failure::chain(&error)];
+            let message = match &error {
+                StartError::Descriptors(_) => {
+                    "file descriptor limit of etcd process is too low; please set higher"
+                }
+                _ => "discovery failed",
+            };
+            log.fatal(message, fields);
+            FAILED.into()
+        }
+    }
+}
+
+fn identify(settings: &Settings, log: &Logger) -> Result<Contents, ExitCode> {
+    let path = Path::new(settings.text("data-dir"));
+    let (message, contents) = match data_dir::identify(path, log) {
+        Ok(Contents::Member) => ("server has already been initialized", Contents::Member),
+        Ok(Contents::Empty) => ("Initialize and start etcd server", Contents::Empty),
+        Err(error @ DataDirError::Proxy) => {
+            complain(&format!("panic: {error}"));
+            return Err(BROKEN.into());
+        }
+        Err(error) => {
+            log.fatal(
+                &error.to_string(),
+                fields!["data-dir" => path.display().to_string()],
+            );
+            return Err(FAILED.into());
+        }
+    };
+    let kind = match contents {
+        Contents::Member => "member",
+        Contents::Empty => "empty",
+    };
+    log.info(
+        message,
+        fields!["data-dir" => path.display().to_string(), "dir-type" => kind],
+    );
+    Ok(contents)
+}
+
+/// Serves until a signal comes.
+fn serve(server: Server, settings: &Settings, log: &Logger) -> ExitCode {
+    let mut signals = match Signals::new([SIGINT, SIGTERM]) {
+        Ok(signals) => signals,
+        Err(error) => {
+            let fields = fields!["error" => GoIo(&error).to_string()];
+            log.fatal("cannot handle signals", fields);
+            return FAILED.into();
+        }
+    };
+    notify::ready(log);
+    let Some(signal) = signals.forever().next() else {
+        return ExitCode::SUCCESS;
+    };
+    let name = if signal == SIGINT {
+        "interrupt"
+    } else {
+        "terminated"
+    };
+    log.info("received signal; shutting down", fields!["signal" => name]);
+    let fields = fields![
+        "name" => settings.text("name"),
+        "data-dir" => settings.text("data-dir"),
+        "advertise-peer-urls" => settings.url_texts("initial-advertise-peer-urls"),
+        "advertise-client-urls" => settings.url_texts("advertise-client-urls"),
+    ];
+    log.info("closing etcd server", fields);
+    server.shutdown();
+    log.info("closed etcd server", fields);
+    end_by(signal)
+}
+
+/// Lets the signal do what it does by default; the first process of a container just ends.
+fn end_by(signal: i32) -> ExitCode {
+    if std::process::id() != 1 {
+        // It ends the process, or else the status below does.
+        let _ = signal_hook::low_level::emulate_default_handler(signal);
+    }
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,6 @@
+//! How Go writes and reads plain values: etcd's flags, files and log lines are in these notations.
+
+pub(crate) mod duration;
+pub(crate) mod number;
+pub(crate) mod quote;
+pub(crate) mod url;

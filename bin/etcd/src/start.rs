@@ -1,0 +1,158 @@
+//! Starting the member and saying where it is.
+
+use std::path::Path;
+
+use rpc::{ListenAddress, PortKind};
+use server::{Server, ServerError};
+
+use crate::data_dir::{self, Contents, DataDirError};
+use crate::descriptors::{self, TooFew};
+use crate::dump;
+use crate::flags::settings::Settings;
+use crate::handover::{self, HandoverError};
+use crate::initial_cluster::{self, ClusterError, Members};
+use crate::logging::Logger;
+use crate::logging::field::fields;
+
+/// Why a member does not start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartError {
+    /// Too few descriptors.
+    #[error(transparent)]
+    Descriptors(#[from] TooFew),
+    /// The data directory.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// The directory of the log cannot be read.
+    #[error("cannot read the directory of the write-ahead log")]
+    LogDir(#[from] wal::Fault),
+    /// The first members.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// The settings.
+    #[error(transparent)]
+    Handover(#[from] HandoverError),
+    /// The server.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    /// The server stopped by itself.
+    #[error("the member stopped before it was ready")]
+    Stopped,
+}
+
+/// Starts the member; it serves clients when this returns.
+pub(crate) fn start(
+    settings: &Settings,
+    contents: Contents,
+    log: &Logger,
+) -> Result<Server, StartError> {
+    let connections_max = descriptors::connections_max()?;
+    say_what_is_configured(settings, log);
+    dump::log(settings, contents, log);
+    data_dir::prepare(Path::new(settings.text("data-dir")), log)?;
+    let members = members(settings)?;
+    let config = handover::server_config(settings, members, connections_max)?;
+    let mut server = Server::start(&config)?;
+    say_who_it_is(settings, &server, log);
+    let clients = server.client_urls();
+    if !server.wait_ready() {
+        return Err(StartError::Stopped);
+    }
+    server.serve_clients();
+    for (address, kind) in &clients {
+        say_ready(address, *kind, log);
+    }
+    Ok(server)
+}
+
+/// The first members; none when the log already knows its members.
+fn members(settings: &Settings) -> Result<Members, StartError> {
+    let (parent, name) = handover::wal_place(settings);
+    let parent: &dyn disk::Dir = &parent;
+    match wal::exists(&*parent.sub(&name))? {
+        true => Ok(Members::new()),
+        false => Ok(initial_cluster::found(settings)?),
+    }
+}
+
+fn say_what_is_configured(settings: &Settings, log: &Logger) {
+    let (reuse_address, reuse_port) = (
+        settings.is_on("socket-reuse-address"),
+        settings.is_on("socket-reuse-port"),
+    );
+    if reuse_address || reuse_port {
+        let fields = fields!["reuse-address" => reuse_address, "reuse-port" => reuse_port];
+        log.info("configuring socket options", fields);
+    }
+    let peers = settings.url_texts("listen-peer-urls");
+    log.info(
+        "configuring peer listeners",
+        fields!["listen-peer-urls" => peers],
+    );
+    let clients = settings.url_texts("listen-client-urls");
+    log.info(
+        "configuring client listeners",
+        fields!["listen-client-urls" => clients],
+    );
+}
+
+fn say_who_it_is(settings: &Settings, server: &Server, log: &Logger) {
+    let member = server.engine().member_id().to_string();
+    let cluster = server.engine().cluster_id().to_string();
+    let message = match server.is_new() {
+        true => "starting local member",
+        false => "restarting local member",
+    };
+    log.info(
+        message,
+        fields!["local-member-id" => member.as_str(), "cluster-id" => cluster],
+    );
+    // With the ports that the system chose.
+    let clients = server.client_urls();
+    let clients: Vec<String> = clients
+        .iter()
+        .map(|(address, _)| address.to_string())
+        .collect();
+    let fields = fields![
+        "local-member-id" => member,
+        "initial-advertise-peer-urls" => settings.url_texts("initial-advertise-peer-urls"),
+        "listen-peer-urls" => settings.url_texts("listen-peer-urls"),
+        "advertise-client-urls" => settings.url_texts("advertise-client-urls"),
+        "listen-client-urls" => clients,
+        "listen-metrics-urls" => settings.url_texts("listen-metrics-urls"),
+    ];
+    log.info("now serving peer/client/metrics", fields);
+    for url in settings.urls("listen-peer-urls") {
+        log.info(
+            "serving peer traffic",
+            fields!["address" => url.host_port()],
+        );
+    }
+    for url in settings.urls("listen-metrics-urls") {
+        log.info("serving metrics", fields!["address" => url.host_port()]);
+    }
+}
+
+fn say_ready(address: &ListenAddress, kind: PortKind, log: &Logger) {
+    log.info("ready to serve client requests", &[]);
+    let traffic = match kind {
+        PortKind::GrpcOnly => "grpc",
+        PortKind::HttpOnly => "http",
+        _ => "grpc+http",
+    };
+    let fields = fields!["traffic" => traffic, "address" => bound(address)];
+    log.info(
+        "serving client traffic insecurely; this is strongly discouraged!",
+        fields,
+    );
+}
+
+/// The address that is bound, without its scheme.
+fn bound(address: &ListenAddress) -> String {
+    match address {
+        ListenAddress::Unix { path, .. } => path.display().to_string(),
+        ListenAddress::Tcp { host, port, .. } if host.contains(':') => format!("[{host}]:{port}"),
+        ListenAddress::Tcp { host, port, .. } if host == "localhost" => format!("127.0.0.1:{port}"),
+        ListenAddress::Tcp { host, port, .. } => format!("{host}:{port}"),
+    }
+}

@@ -1,0 +1,271 @@
+//! Settings that are possible one by one, but not together, or not here.
+
+mod advertise;
+mod built;
+
+use crate::flags::settings::Settings;
+use crate::gates::GateError;
+use crate::logging::Logger;
+use crate::logging::field::fields;
+use crate::notation::duration::GoDuration;
+use crate::notation::quote::quote;
+use crate::notation::url::{Url, UrlError};
+
+/// An election must not take longer, in milliseconds.
+const ELECTION_TIMEOUT_MAX: u64 = 50_000;
+/// Largest request that is recommended, in bytes.
+const REQUEST_BYTES_RECOMMENDED: u64 = 10 << 20;
+/// Most storage that is recommended, in bytes.
+const QUOTA_BYTES_RECOMMENDED: i64 = 8 << 30;
+
+/// Why a member cannot be started with these settings.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    /// A URL that cannot be listened on.
+    #[error(transparent)]
+    Listen(#[from] UrlError),
+    /// The peer URLs cannot be reached.
+    #[error(
+        "--initial-advertise-peer-urls {} must be \"host:port\" ({reason})",
+        quote(urls)
+    )]
+    AdvertisePeer {
+        /// The URLs.
+        urls: String,
+        /// Why.
+        reason: UrlError,
+    },
+    /// The client URLs cannot be reached.
+    #[error(
+        "--advertise-client-urls {} must be in the format \"host:port\", \"unix:/path/to/socket\" or \"unixs:/path/to/socket\" ({reason})",
+        quote(urls)
+    )]
+    AdvertiseClient {
+        /// The URLs.
+        urls: String,
+        /// Why.
+        reason: UrlError,
+    },
+    /// Several ways to find the first members.
+    #[error(
+        "multiple discovery or bootstrap flags are set. Choose one of \"initial-cluster\", \"discovery-endpoints\" or \"discovery-srv\""
+    )]
+    SeveralBootstraps,
+    /// Discovery without its token or its endpoints.
+    #[error("both --discovery-token and --discovery-endpoints must be set")]
+    HalfDiscovery,
+    /// An endpoint without a name.
+    #[error("--discovery-endpoints must not contain empty endpoints")]
+    EmptyEndpoint,
+    /// The fallback that is gone.
+    #[error("v2 proxy is deprecated, and --discovery-fallback can't be configured as \"proxy\"")]
+    ProxyFallback,
+    /// No heartbeats.
+    #[error("--heartbeat-interval must be >0 (set to 0ms)")]
+    NoHeartbeat,
+    /// No elections.
+    #[error("--election-timeout must be >0 (set to 0ms)")]
+    NoElection,
+    /// Elections that a late heartbeat would start.
+    #[error(
+        "--election-timeout[{election}ms] should be at least as 5 times as --heartbeat-interval[{heartbeat}ms]"
+    )]
+    ElectionTooShort {
+        /// Milliseconds.
+        election: u64,
+        /// Milliseconds.
+        heartbeat: u64,
+    },
+    /// Elections that hardly ever come.
+    #[error(
+        "--election-timeout[{0}ms] is too long, and should be set less than {ELECTION_TIMEOUT_MAX}ms"
+    )]
+    ElectionTooLong(u64),
+    /// Clients would be told the wrong place.
+    #[error("--advertise-client-urls is required when --listen-client-urls is set explicitly")]
+    NoAdvertisedClientUrls,
+    /// No mode of compaction.
+    #[error("undefined auto-compaction-mode")]
+    NoCompactionMode,
+    /// A mode of compaction that does not exist.
+    #[error("unknown auto-compaction-mode {}", quote(.0))]
+    CompactionMode(String),
+    /// No time between two checks.
+    #[error("--compact-hash-check-time must be >0 (set to {0})")]
+    HashCheckTime(GoDuration),
+    /// A version of TLS that does not exist or is refused.
+    #[error("unexpected TLS version {} (must be one of: TLS1.2, TLS1.3)", quote(.0))]
+    TlsVersion(String),
+    /// Versions of TLS between which there is none.
+    #[error("min version ({min}) is greater than max version ({max})")]
+    TlsVersions {
+        /// The oldest.
+        min: String,
+        /// The newest.
+        max: String,
+    },
+    /// Feature gates.
+    #[error(transparent)]
+    Gates(#[from] GateError),
+    /// More learners than there may be, before there is any.
+    #[error("membership: too many learner members in cluster")]
+    Learners,
+    /// A flag that asks for what does not exist.
+    #[error("--{name} cannot be set to {}: {reason}", quote(value))]
+    NotBuilt {
+        /// The flag.
+        name: &'static str,
+        /// Its value.
+        value: String,
+        /// Why.
+        reason: &'static str,
+    },
+}
+
+/// Checks the settings in etcd's order.
+///
+/// # Errors
+/// The first [`ConfigError`].
+pub(crate) fn validate(settings: &Settings, log: &Logger) -> Result<(), ConfigError> {
+    listeners(settings, log)?;
+    advertise::check(settings)?;
+    bootstrap(settings)?;
+    elections(settings)?;
+    if advertise::is_missing(settings) {
+        return Err(ConfigError::NoAdvertisedClientUrls);
+    }
+    compaction(settings)?;
+    settings.gates().check()?;
+    tls_versions(settings)?;
+    if settings.int("max-learners") < 0 {
+        return Err(ConfigError::Learners);
+    }
+    built::check(settings)?;
+    advise(settings, log);
+    Ok(())
+}
+
+fn listeners(settings: &Settings, log: &Logger) -> Result<(), ConfigError> {
+    let check = |name| settings.urls(name).iter().try_for_each(Url::check_bindable);
+    check("listen-peer-urls")?;
+    check("listen-client-urls")?;
+    if settings.urls("listen-client-http-urls").is_empty() {
+        let message =
+            "Running http and grpc server on single port. This is not recommended for production.";
+        log.warn(message, &[]);
+    }
+    check("listen-client-http-urls")?;
+    check("listen-metrics-urls")?;
+    Ok(())
+}
+
+fn bootstrap(settings: &Settings) -> Result<(), ConfigError> {
+    let endpoints = settings.list("discovery-endpoints");
+    let token = settings.text("discovery-token");
+    let static_cluster =
+        settings.is_set("initial-cluster") && !settings.text("initial-cluster").is_empty();
+    let ways = [
+        static_cluster,
+        !endpoints.is_empty(),
+        !settings.text("discovery-srv").is_empty(),
+    ];
+    if ways.into_iter().filter(|&way| way).count() > 1 {
+        return Err(ConfigError::SeveralBootstraps);
+    }
+    if settings.text("discovery-fallback") == "proxy" {
+        return Err(ConfigError::ProxyFallback);
+    }
+    if token.is_empty() != endpoints.is_empty() {
+        return Err(ConfigError::HalfDiscovery);
+    }
+    if endpoints.iter().any(|endpoint| endpoint.trim().is_empty()) {
+        return Err(ConfigError::EmptyEndpoint);
+    }
+    Ok(())
+}
+
+fn elections(settings: &Settings) -> Result<(), ConfigError> {
+    let heartbeat = settings.uint("heartbeat-interval");
+    let election = settings.uint("election-timeout");
+    if heartbeat == 0 {
+        return Err(ConfigError::NoHeartbeat);
+    }
+    if election == 0 {
+        return Err(ConfigError::NoElection);
+    }
+    if heartbeat.saturating_mul(5) > election {
+        return Err(ConfigError::ElectionTooShort {
+            election,
+            heartbeat,
+        });
+    }
+    if election > ELECTION_TIMEOUT_MAX {
+        return Err(ConfigError::ElectionTooLong(election));
+    }
+    Ok(())
+}
+
+fn compaction(settings: &Settings) -> Result<(), ConfigError> {
+    match settings.text("auto-compaction-mode") {
+        "periodic" | "revision" => {}
+        "" => return Err(ConfigError::NoCompactionMode),
+        mode => return Err(ConfigError::CompactionMode(mode.to_owned())),
+    }
+    let check = settings.duration("compact-hash-check-time");
+    match check.positive() {
+        Some(_) => Ok(()),
+        None => Err(ConfigError::HashCheckTime(check)),
+    }
+}
+
+fn tls_versions(settings: &Settings) -> Result<(), ConfigError> {
+    let (min, max) = (
+        settings.text("tls-min-version"),
+        settings.text("tls-max-version"),
+    );
+    for version in [min, max] {
+        if !matches!(version, "" | "TLS1.2" | "TLS1.3") {
+            return Err(ConfigError::TlsVersion(version.to_owned()));
+        }
+    }
+    if !max.is_empty() && min > max {
+        let (min, max) = (min.to_owned(), max.to_owned());
+        return Err(ConfigError::TlsVersions { min, max });
+    }
+    Ok(())
+}
+
+/// Warns of what is possible, but seldom meant.
+fn advise(settings: &Settings, log: &Logger) {
+    if settings.is_set("max-snapshots") {
+        let message = "--max-snapshots is deprecated in 3.6 and will be decommissioned in 3.8.";
+        log.warn(message, &[]);
+    }
+    if settings.is_set("v2-deprecation") {
+        let message = "--v2-deprecation is deprecated and ignored; there is no v2 API any more.";
+        log.warn(message, &[]);
+    }
+    if settings.text("name") == "default" {
+        log.warn("it isn't recommended to use default name, please set a value for --name. Note that etcd might run into issue when multiple members have the same default name", fields!["name" => "default"]);
+    }
+    let request = settings.uint("max-request-bytes");
+    if request > REQUEST_BYTES_RECOMMENDED {
+        let fields = fields![
+            "max-request-bytes" => request,
+            "recommended-request-bytes" => REQUEST_BYTES_RECOMMENDED,
+        ];
+        log.warn("exceeded recommended request limit", fields);
+    }
+    let quota = settings.int("quota-backend-bytes");
+    if quota > QUOTA_BYTES_RECOMMENDED {
+        let fields = fields![
+            "quota-size-bytes" => quota,
+            "quota-maximum-size-bytes" => QUOTA_BYTES_RECOMMENDED,
+        ];
+        log.warn("quota exceeds the maximum value", fields);
+    }
+    built::mention(settings, log);
+}
+
+#[cfg(test)]
+mod tests;
