@@ -119,8 +119,7 @@ where
     let grpc = Rc::clone(&shared.grpc);
     let calls = OpenCalls::default();
     let opened = calls.clone();
-    let service =
-        service_fn(move |request| Rc::clone(&grpc).serve(Rc::clone(&peer), opened.open(), request));
+    let service = service_fn(move |request| grpc.serve(&peer, opened.open(), request));
     let mut connection = pin!(shared.http2.serve_connection(TokioIo::new(stream), service));
     tokio::select! {
         biased;

@@ -1,6 +1,13 @@
 //! From an HTTP/2 request to a handler and back.
 
-use std::{convert::Infallible, future::poll_fn, pin::pin, rc::Rc, sync::Arc, task::Poll};
+use std::{
+    convert::Infallible,
+    future::poll_fn,
+    pin::{Pin, pin},
+    rc::Rc,
+    sync::Arc,
+    task::Poll,
+};
 
 use http::{
     HeaderMap, HeaderValue, Request, Response, StatusCode,
@@ -38,9 +45,10 @@ pub(crate) struct Service<G> {
     pub(crate) message_bytes_max: usize,
 }
 
-/// A call that was refused before its method was known to exist.
+/// A call that was refused before its handler was asked.
 struct Refusal {
     http: StatusCode,
+    content_type: HeaderValue,
     status: Status,
 }
 
@@ -51,90 +59,104 @@ struct Head {
     deadline: Option<Instant>,
 }
 
+/// The future of one call. hyper moves it several times before it runs, so it is a pointer.
+type Running = Pin<Box<dyn Future<Output = Response<Content>>>>;
+
 impl<G: Handler> Service<G> {
     /// Answers one request.
-    pub(crate) async fn serve(
-        self: Rc<Self>,
-        peer: Rc<Peer>,
+    pub(crate) fn serve(
+        self: &Rc<Self>,
+        peer: &Rc<Peer>,
         open: OpenCall,
         request: Request<Incoming>,
-    ) -> Result<Response<ResponseBody>, Infallible> {
-        let response = self.answer(peer, request).await;
-        Ok(response.map(|content| ResponseBody::new(content, open)))
+    ) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> + use<G> {
+        let started = self.start(peer, request);
+        async move {
+            let response = match started {
+                Ok(running) => running.await,
+                Err(refusal) => refused(&refusal),
+            };
+            Ok(response.map(|content| ResponseBody::new(content, open)))
+        }
     }
 
-    async fn answer(
-        self: Rc<Self>,
-        peer: Rc<Peer>,
+    /// Starts a call, or says at once why not.
+    fn start(
+        self: &Rc<Self>,
+        peer: &Rc<Peer>,
         request: Request<Incoming>,
-    ) -> Response<Content> {
+    ) -> Result<Running, Refusal> {
         let (parts, body) = request.into_parts();
-        let head = match read_head(&parts) {
-            Ok(head) => head,
-            Err(refusal) => return refused(refusal),
-        };
-        let method = match self.table.find(parts.uri.path()) {
-            Ok(method) => method,
-            Err(status) => return trailers_only(head.content_type, &status),
-        };
+        let head = read_head(&parts)?;
+        let method = self
+            .table
+            .find(parts.uri.path())
+            .map_err(|status| Refusal {
+                http: StatusCode::OK,
+                content_type: head.content_type.clone(),
+                status,
+            })?;
         let call = Call {
             method,
             headers: parts.headers,
-            peer,
+            peer: Rc::clone(peer),
             deadline: head.deadline,
         };
         let described = self.table.method(method);
         let streaming = described.client_streaming || described.server_streaming;
         if let Ok(version) = call.client_api_version() {
-            self.metrics
-                .client_request(streaming, version.unwrap_or(UNKNOWN_VERSION));
+            let version = version.unwrap_or(UNKNOWN_VERSION);
+            self.metrics.client_request(streaming, version);
         }
         let reader = Reader::new(body, head.gzip, self.message_bytes_max);
-        if streaming {
-            self.stream(head, call, reader).await
+        Ok(if streaming {
+            Box::pin(self.stream(head, call, reader))
         } else {
-            self.unary(head, call, reader).await
-        }
+            Box::pin(self.unary(head, call, reader))
+        })
     }
 
-    async fn unary(
-        self: Rc<Self>,
+    fn unary(
+        self: &Rc<Self>,
         head: Head,
         call: Call,
         mut reader: Reader,
-    ) -> Response<Content> {
+    ) -> impl Future<Output = Response<Content>> + use<G> {
+        let handler = Rc::clone(&self.handler);
         let mut counted = Counted::start(&self.metrics, call.method);
-        let Head {
-            gzip,
-            deadline,
-            content_type,
-        } = head;
-        let result = {
-            let work = async {
-                let request = only_message(&mut reader).await?;
-                counted.received(request.len());
-                Rc::clone(&self.handler).unary(call, request).await
+        async move {
+            let result = {
+                let work = async {
+                    let request = only_message(&mut reader).await?;
+                    counted.received(request.len());
+                    handler.unary(call, request).await
+                };
+                deadline::before(head.deadline, pin!(work)).await
             };
-            deadline::before(deadline, pin!(work)).await
-        };
-        let framed = result.and_then(|message| {
-            let bytes = message.len();
-            Ok((bytes, Framed::new(message, gzip)?))
-        });
-        match framed {
-            Ok((bytes, framed)) => {
-                counted.sent(bytes);
-                counted.end(Code::Ok);
-                response(content_type, gzip, Content::Reply(framed))
-            }
-            Err(status) => {
-                counted.end(status.code);
-                trailers_only(content_type, &status)
+            let framed = result.and_then(|message| {
+                let bytes = message.len();
+                Ok((bytes, Framed::new(message, head.gzip)?))
+            });
+            match framed {
+                Ok((bytes, framed)) => {
+                    counted.sent(bytes);
+                    counted.end(Code::Ok);
+                    response(head.content_type, head.gzip, Content::Reply(framed))
+                }
+                Err(status) => {
+                    counted.end(status.code);
+                    trailers_only(head.content_type, &status)
+                }
             }
         }
     }
 
-    async fn stream(self: Rc<Self>, head: Head, call: Call, reader: Reader) -> Response<Content> {
+    fn stream(
+        self: &Rc<Self>,
+        head: Head,
+        call: Call,
+        reader: Reader,
+    ) -> impl Future<Output = Response<Content>> + use<G> {
         let method = call.method;
         let counted = Counted::start(&self.metrics, method);
         let inbound = Inbound::new(reader, Arc::clone(&self.metrics), method);
@@ -148,9 +170,11 @@ impl<G: Handler> Service<G> {
             head.gzip,
             counted,
         ));
-        match poll_fn(|cx| Poll::Ready(body.open(cx))).await {
-            Ok(()) => response(head.content_type, head.gzip, Content::Stream(body)),
-            Err(status) => trailers_only(head.content_type, &status),
+        async move {
+            match poll_fn(|cx| Poll::Ready(body.open(cx))).await {
+                Ok(()) => response(head.content_type, head.gzip, Content::Stream(body)),
+                Err(status) => trailers_only(head.content_type, &status),
+            }
         }
     }
 }
@@ -172,6 +196,7 @@ fn read_head(parts: &http::request::Parts) -> Result<Head, Refusal> {
     if parts.method != http::Method::POST {
         return Err(Refusal {
             http: StatusCode::METHOD_NOT_ALLOWED,
+            content_type,
             status: Status::new(
                 Code::Internal,
                 format!(
@@ -188,6 +213,7 @@ fn read_head(parts: &http::request::Parts) -> Result<Head, Refusal> {
             Err(status) => {
                 return Err(Refusal {
                     http: StatusCode::BAD_REQUEST,
+                    content_type,
                     status,
                 });
             }
@@ -197,6 +223,7 @@ fn read_head(parts: &http::request::Parts) -> Result<Head, Refusal> {
         None => false,
         Some(encoding) => compression::is_gzip(encoding).map_err(|status| Refusal {
             http: StatusCode::OK,
+            content_type: content_type.clone(),
             status,
         })?,
     };
@@ -216,6 +243,7 @@ fn content_type(value: Option<&HeaderValue>) -> Result<HeaderValue, Refusal> {
         Some([b';', ..]) => Ok(GRPC),
         _ => Err(Refusal {
             http: StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            content_type: GRPC,
             status: Status::new(
                 Code::InvalidArgument,
                 format!(
@@ -245,8 +273,8 @@ fn trailers_only(content_type: HeaderValue, status: &Status) -> Response<Content
     response
 }
 
-fn refused(refusal: Refusal) -> Response<Content> {
-    let mut response = trailers_only(GRPC, &refusal.status);
+fn refused(refusal: &Refusal) -> Response<Content> {
+    let mut response = trailers_only(refusal.content_type.clone(), &refusal.status);
     *response.status_mut() = refusal.http;
     response
 }
