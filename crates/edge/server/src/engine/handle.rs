@@ -90,7 +90,20 @@ impl Handle {
     /// [`Error::TooManyRequests`] when applying lags, [`Error::RequestTooLarge`],
     /// [`Error::Timeout`] or, without a leader, [`Error::ContextDeadline`] after the request
     /// timeout, [`Error::Stopped`].
-    pub async fn propose(&self, mut request: InternalRaftRequest) -> Result<Applied, Error> {
+    pub fn propose(
+        &self,
+        request: InternalRaftRequest,
+    ) -> impl Future<Output = Result<Applied, Error>> + use<'_> {
+        // Encoded before the first await: the message is large, and a future keeps what it holds.
+        let prepared = self.prepare(request);
+        async move {
+            let (id, data) = prepared?;
+            self.submit(id, EntryKind::Normal, data).await
+        }
+    }
+
+    /// Numbers and encodes a request, if it may be proposed.
+    fn prepare(&self, mut request: InternalRaftRequest) -> Result<(RequestId, Bytes), Error> {
         let local = &self.0;
         if local.engine.status().is_overloaded() {
             return Err(Error::TooManyRequests);
@@ -104,7 +117,7 @@ impl Handle {
         if data.len() > local.engine.limits().max_request_bytes {
             return Err(Error::RequestTooLarge);
         }
-        self.submit(id, EntryKind::Normal, data).await
+        Ok((id, data))
     }
 
     async fn submit(&self, id: RequestId, kind: EntryKind, data: Bytes) -> Result<Applied, Error> {

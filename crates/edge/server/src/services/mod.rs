@@ -83,21 +83,24 @@ impl Services {
     }
 
     /// Has a request applied by the whole cluster; the answer with the revision for its header.
-    async fn propose(
+    fn propose(
         &self,
         request: InternalRaftRequest,
-    ) -> Result<(apply::Response, i64), Status> {
-        let Applied {
-            result,
-            revision,
-            over_quota,
-            ..
-        } = self.handle.propose(request).await?;
-        let response = result.map_err(error::rejected)?;
-        if over_quota {
-            return Err(proto::error::Error::NoSpace.into());
+    ) -> impl Future<Output = Result<(apply::Response, i64), Status>> + use<'_> {
+        let applied = self.handle.propose(request);
+        async move {
+            let Applied {
+                result,
+                revision,
+                over_quota,
+                ..
+            } = applied.await?;
+            let response = result.map_err(error::rejected)?;
+            if over_quota {
+                return Err(proto::error::Error::NoSpace.into());
+            }
+            Ok((response, revision))
         }
-        Ok((response, revision))
     }
 }
 
@@ -188,4 +191,19 @@ impl Services {
 fn unimplemented(call: &Call) -> Status {
     let Method { service, name, .. } = proto::METHODS[usize::from(call.method.0)];
     Status::unimplemented(service, name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The future of a call is moved onto the heap for every call: it must not grow unnoticed.
+    #[test]
+    fn futures_are_small() {
+        fn size<F>(_: fn(Rc<Services>, Call, Bytes) -> F) -> usize {
+            size_of::<F>()
+        }
+        let size = size(<Services as Handler>::unary);
+        assert!(size <= 1024, "{size} bytes");
+    }
 }
