@@ -18,6 +18,16 @@ pub trait File: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// `StorageFull` and others; a part of `buf` may have been written.
     fn write_all_at(&self, buf: &[u8], offset: u64) -> io::Result<()>;
+    /// Writes zeros at `offset`, growing the file where needed.
+    ///
+    /// Small writes over them later cost no more than their own pages: the page cache of Linux keeps
+    /// what one large write brought as one piece, and a sync after a small change writes all of it.
+    ///
+    /// # Errors
+    /// As [`File::write_all_at`].
+    fn write_zeros_at(&self, len: usize, offset: u64) -> io::Result<()> {
+        self.write_all_at(&vec![0; len], offset)
+    }
     /// The length of the file.
     ///
     /// # Errors

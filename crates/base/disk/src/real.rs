@@ -8,6 +8,10 @@ use std::sync::Arc;
 
 use crate::{Dir, File, LockKind, OpenMode, lock};
 
+/// A write of this size leaves a piece of this size in the page cache.
+const PAGE_BYTES: usize = 4096;
+static ZEROS: [u8; PAGE_BYTES] = [0; PAGE_BYTES];
+
 /// A directory of the file system; files are made with mode 0600, directories with 0700.
 #[derive(Clone, Debug)]
 pub struct RealDir {
@@ -106,6 +110,18 @@ impl File for RealFile {
         self.file.write_all_at(buf, offset)
     }
 
+    fn write_zeros_at(&self, len: usize, offset: u64) -> io::Result<()> {
+        let end = offset + len as u64;
+        let mut at = offset;
+        while at < end {
+            let next = (at / PAGE_BYTES as u64 + 1) * PAGE_BYTES as u64;
+            let next = next.min(end);
+            self.file.write_all_at(&ZEROS[..(next - at) as usize], at)?;
+            at = next;
+        }
+        Ok(())
+    }
+
     fn len(&self) -> io::Result<u64> {
         Ok(self.file.metadata()?.len())
     }
@@ -178,6 +194,9 @@ mod tests {
         let other = dir.open("a/y", OpenMode::Write).unwrap();
         let mut buf = [7; 6];
         answers.extend([
+            kind(file.write_zeros_at(9000, 5000)),
+            kind(file.write_zeros_at(0, 20_000)),
+            format!("{:?}", file.len()),
             kind(file.write_all_at(b"abc", 3)),
             kind(file.set_len(8)),
             kind(file.sync_data()),

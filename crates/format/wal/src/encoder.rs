@@ -46,11 +46,6 @@ impl Encoder {
         self.buf.shrink_to(BUFFER_KEPT_BYTES);
     }
 
-    /// Appends zeros, so that one write also fills the file ahead of the log.
-    pub(crate) fn pad(&mut self, len: usize) {
-        self.buf.resize(self.buf.len() + len, 0);
-    }
-
     /// The record that heads a segment and carries the checksum so far.
     pub(crate) fn put_crc(&mut self) {
         let record_len = 1 + 1 + 1 + varint_len(self.crc.into());
@@ -119,7 +114,7 @@ impl Encoder {
             8 + record_len,
             "a record has the length that its frame claims"
         );
-        self.pad(padding);
+        self.buf.resize(self.buf.len() + padding, 0);
     }
 }
 

@@ -18,7 +18,6 @@ pub(crate) const TMP_NAMES: [&str; 2] = ["0.tmp", "1.tmp"];
 
 /// The zeros written and synced at once: small enough not to hold up the log's own syncs.
 const STEP_BYTES: u64 = 1 << 20;
-static ZEROS: [u8; STEP_BYTES as usize] = [0; STEP_BYTES as usize];
 
 /// A file that can become the next segment.
 #[derive(Debug)]
@@ -193,7 +192,7 @@ impl Preparer {
         let fault = |action| Fault::new(action, self.dir.describe(fresh.tmp));
         fresh
             .file
-            .write_all_at(&ZEROS[..len as usize], fresh.zeroed)
+            .write_zeros_at(len as usize, fresh.zeroed)
             .map_err(fault(Action::Write))?;
         if self.options.sync {
             fresh.file.sync_data().map_err(fault(Action::Sync))?;

@@ -82,9 +82,9 @@ impl Position {
         )
     }
 
-    fn advance(&mut self, written: u64, frames: u64) {
-        self.zeroed = self.zeroed.max(self.end + written);
+    fn advance(&mut self, frames: u64, zeros: u64) {
         self.end += frames;
+        self.zeroed = self.zeroed.max(self.end + zeros);
         self.len = self.len.max(self.zeroed);
     }
 }
@@ -264,16 +264,23 @@ impl Wal {
         if frames == 0 {
             return Ok(0);
         }
-        self.encoder.pad(self.zeros_ahead(frames as u64) as usize);
-        let written = self.encoder.bytes();
+        let frames = frames as u64;
+        let zeros = self.zeros_ahead(frames);
         let tail = self.tail();
         tail.file
-            .write_all_at(written, self.position.end)
+            .write_all_at(self.encoder.bytes(), self.position.end)
+            .and_then(|()| match zeros {
+                0 => Ok(()),
+                zeros => {
+                    let end = self.position.end + frames;
+                    tail.file.write_zeros_at(zeros as usize, end)
+                }
+            })
             .map_err(Fault::new(Action::Write, &tail.path))?;
-        self.position.advance(written.len() as u64, frames as u64);
+        self.position.advance(frames, zeros);
         self.encoder.clear();
         self.is_dirty = true;
-        Ok(frames as u64)
+        Ok(frames)
     }
 
     fn zeros_ahead(&self, frames: u64) -> u64 {
