@@ -30,3 +30,4 @@ pub use alarm::Alarms;
 pub use machine::{Apply, Options, Outcome};
 pub use response::{Applied, Fault, OpResult, Rejected, Response, TxnResult};
 pub use shared_leases::SharedLeases;
+pub use txn::record_holds;

@@ -8,6 +8,8 @@ mod check;
 mod compare;
 mod execute;
 
+pub use compare::record_holds;
+
 use mvcc::Txn;
 use proto::etcdserverpb::TxnRequest;
 

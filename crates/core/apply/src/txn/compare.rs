@@ -75,8 +75,10 @@ fn holds(state: &Txn<'_>, compare: &Compare) -> Result<bool, Stop> {
     Ok(true)
 }
 
-/// Compares one record; an unknown target counts as equal, an unknown result as true.
-fn record_holds(record: &Record, target: Option<CompareTarget>, compare: &Compare) -> bool {
+/// Whether a compare holds for one record; an unknown target counts as equal, an unknown result as
+/// true.
+#[must_use]
+pub fn record_holds(record: &Record, target: Option<CompareTarget>, compare: &Compare) -> bool {
     let given = compare.target_union.as_ref();
     let ordering = match target {
         Some(CompareTarget::Version) => record.version.cmp(&match given {

@@ -1,11 +1,9 @@
 //! Transactions that only read: answered on the connection's thread, all at one revision.
 
-use std::cmp::Ordering;
-
-use apply::{OpResult, Response, TxnResult, query};
+use apply::{OpResult, Response, TxnResult, query, record_holds};
 use mvcc::{RangeError, RangeQuery, Reader, Revisions};
 use proto::error::Error;
-use proto::etcdserverpb::compare::{CompareResult, CompareTarget, TargetUnion};
+use proto::etcdserverpb::compare::CompareTarget;
 use proto::etcdserverpb::request_op::Request;
 use proto::etcdserverpb::{Compare, RangeRequest, TxnRequest};
 use rpc::Status;
@@ -126,39 +124,4 @@ impl View<'_> {
 
 fn refused(error: Error) -> Stop {
     Stop::Refused(error.into())
-}
-
-/// Compares one record; an unknown target counts as equal, an unknown result as true.
-fn record_holds(record: &Record, target: Option<CompareTarget>, compare: &Compare) -> bool {
-    let given = compare.target_union.as_ref();
-    let ordering = match target {
-        Some(CompareTarget::Version) => record.version.cmp(&match given {
-            Some(TargetUnion::Version(version)) => *version,
-            _ => 0,
-        }),
-        Some(CompareTarget::Create) => record.create_revision.cmp(&match given {
-            Some(TargetUnion::CreateRevision(revision)) => *revision,
-            _ => 0,
-        }),
-        Some(CompareTarget::Mod) => record.mod_revision.cmp(&match given {
-            Some(TargetUnion::ModRevision(revision)) => *revision,
-            _ => 0,
-        }),
-        Some(CompareTarget::Lease) => record.lease.0.cmp(&match given {
-            Some(TargetUnion::Lease(lease)) => *lease,
-            _ => 0,
-        }),
-        Some(CompareTarget::Value) => record.value.as_ref().cmp(match given {
-            Some(TargetUnion::Value(value)) => value.as_ref(),
-            _ => b"",
-        }),
-        None => Ordering::Equal,
-    };
-    match CompareResult::try_from(compare.result) {
-        Ok(CompareResult::Equal) => ordering == Ordering::Equal,
-        Ok(CompareResult::NotEqual) => ordering != Ordering::Equal,
-        Ok(CompareResult::Greater) => ordering == Ordering::Greater,
-        Ok(CompareResult::Less) => ordering == Ordering::Less,
-        Err(_) => true,
-    }
 }
