@@ -15,6 +15,7 @@ use tokio::{
 
 use crate::{
     call::Peer,
+    coalesced::coalesce,
     drain::{Drain, OpenCalls},
     grpc,
     handler::Handler,
@@ -120,16 +121,17 @@ where
     let calls = OpenCalls::default();
     let opened = calls.clone();
     let service = service_fn(move |request| grpc.serve(&peer, opened.open(), request));
+    let (stream, link) = coalesce(stream);
     let mut connection = pin!(shared.http2.serve_connection(TokioIo::new(stream), service));
     tokio::select! {
         biased;
-        ended = connection.as_mut() => return ended.map_err(io::Error::other),
+        ended = link.drive(connection.as_mut()) => return ended.map_err(io::Error::other),
         () = shared.drain.clone().started() => connection.as_mut().graceful_shutdown(),
     }
     // A client that does not answer holds nothing up once its calls are answered.
     let mut was_idle = false;
     loop {
-        if let Ok(ended) = timeout(LAST_WORDS, connection.as_mut()).await {
+        if let Ok(ended) = timeout(LAST_WORDS, link.drive(connection.as_mut())).await {
             return ended.map_err(io::Error::other);
         }
         if was_idle {

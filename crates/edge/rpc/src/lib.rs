@@ -17,6 +17,7 @@ mod access;
 mod address;
 mod body;
 mod call;
+mod coalesced;
 mod compression;
 mod connection;
 mod deadline;

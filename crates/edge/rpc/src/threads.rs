@@ -387,6 +387,7 @@ async fn accept(
             .map_err(io::Error::other)?;
         match incoming.next().await {
             Ok((stream, peer)) => dealer.deal(stream, port, peer, permit),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
                 tracing::debug!(%error, "accept failed");
                 sleep(ACCEPT_RETRY).await;
@@ -401,7 +402,10 @@ impl Incoming {
             Self::Tcp(listener) => {
                 let (stream, address) = listener.accept().await?;
                 let stream = stream.into_std()?;
-                prepare(&stream)?;
+                if let Err(error) = prepare(&stream) {
+                    // A client that is gone already is found out when it is read from.
+                    tracing::debug!(peer = %address, %error, "cannot set socket options");
+                }
                 Ok((Stream::Tcp(stream), Peer::Tcp(address)))
             }
             Self::Unix(listener) => {
