@@ -6,10 +6,18 @@ use std::{fmt, io, iter};
 /// An error with its sources, outermost first.
 pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     let sources = iter::successors(Some(error), |&error| error.source());
-    let mut texts: Vec<String> = sources.map(text).collect();
-    // Transparent errors repeat what they wrap.
-    texts.dedup();
-    texts.join(": ")
+    let mut chain = String::new();
+    for text in sources.map(text) {
+        // Errors that show their source themselves are not followed by it once more.
+        if chain.ends_with(&text) {
+            continue;
+        }
+        if !chain.is_empty() {
+            chain.push_str(": ");
+        }
+        chain.push_str(&text);
+    }
+    chain
 }
 
 fn text(error: &(dyn Error + 'static)) -> String {
@@ -50,5 +58,20 @@ mod tests {
         assert_eq!(GoIo(&error).to_string(), "address already in use");
         assert_eq!(chain(&error), "address already in use");
         assert_eq!(chain(&io::Error::other("x")), "x");
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    enum Outer {
+        #[error("{0}")]
+        Shown(#[source] io::Error),
+        #[error("outer")]
+        Plain(#[source] io::Error),
+    }
+
+    #[test]
+    fn nothing_is_said_twice() {
+        let inner = || io::Error::other("inner");
+        assert_eq!(chain(&Outer::Shown(inner())), "inner");
+        assert_eq!(chain(&Outer::Plain(inner())), "outer: inner");
     }
 }

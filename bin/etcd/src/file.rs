@@ -58,7 +58,8 @@ pub(crate) fn load(path: &str) -> Result<Settings, FileError> {
     read(&text)
 }
 
-fn read(text: &str) -> Result<Settings, FileError> {
+/// Settings as the text of a file has them.
+pub(crate) fn read(text: &str) -> Result<Settings, FileError> {
     let document = yaml::parse(text)?;
     let mut settings = Settings::default();
     for (flag, value) in decode::decode(&document)? {

@@ -35,6 +35,10 @@ const BROKEN: u8 = 2;
 /// Runs the program.
 pub(crate) fn run(args: &[String]) -> ExitCode {
     let words = args.get(1..).unwrap_or_default();
+    if let Err(error) = version::check_arch(version::arch(), &Environment::of_process()) {
+        Logger::default().error(&error.to_string(), &[]);
+        return FAILED.into();
+    }
     if let Some(command @ ("gateway" | "grpc-proxy")) = words.first().map(String::as_str) {
         complain(&format!("etcd {command} is not built yet"));
         return FAILED.into();
@@ -159,8 +163,9 @@ fn identify(settings: &Settings, log: &Logger) -> Result<Contents, ExitCode> {
     Ok(contents)
 }
 
-/// Serves until a signal comes.
-fn serve(server: Server, settings: &Settings, log: &Logger) -> ExitCode {
+/// Serves until a signal comes. Signals are caught before the member is called ready, since those
+/// who wait for that may stop it at once.
+fn serve(mut server: Server, settings: &Settings, log: &Logger) -> ExitCode {
     let mut signals = match Signals::new([SIGINT, SIGTERM]) {
         Ok(signals) => signals,
         Err(error) => {
@@ -169,6 +174,7 @@ fn serve(server: Server, settings: &Settings, log: &Logger) -> ExitCode {
             return FAILED.into();
         }
     };
+    start::serve(&mut server, log);
     notify::ready(log);
     let Some(signal) = signals.forever().next() else {
         return ExitCode::SUCCESS;

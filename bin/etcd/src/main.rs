@@ -25,6 +25,8 @@ mod panics;
 mod start;
 mod validate;
 mod version;
+#[cfg(test)]
+mod walk;
 
 use std::process::ExitCode;
 

@@ -1,13 +1,15 @@
 //! Starting the member and saying where it is.
 
+use std::io;
 use std::path::Path;
 
-use rpc::{ListenAddress, PortKind};
+use rpc::{BindError, ListenAddress, PortKind};
 use server::{Server, ServerError};
 
 use crate::data_dir::{self, Contents, DataDirError};
 use crate::descriptors::{self, TooFew};
 use crate::dump;
+use crate::failure::GoIo;
 use crate::flags::settings::Settings;
 use crate::handover::{self, HandoverError};
 use crate::initial_cluster::{self, ClusterError, Members};
@@ -32,15 +34,41 @@ pub(crate) enum StartError {
     /// The settings.
     #[error(transparent)]
     Handover(#[from] HandoverError),
+    /// A place that cannot be listened on, in the words that scripts look for.
+    #[error("listen {network} {address}: bind: {}", GoIo(source))]
+    Listen {
+        /// The kind of the socket.
+        network: &'static str,
+        /// The place.
+        address: String,
+        /// Why.
+        source: io::Error,
+    },
     /// The server.
     #[error(transparent)]
-    Server(#[from] ServerError),
+    Server(ServerError),
     /// The server stopped by itself.
     #[error("the member stopped before it was ready")]
     Stopped,
 }
 
-/// Starts the member; it serves clients when this returns.
+impl From<ServerError> for StartError {
+    fn from(error: ServerError) -> Self {
+        match error {
+            ServerError::Bind(BindError { address, source }) => Self::Listen {
+                network: match address {
+                    ListenAddress::Tcp { .. } => "tcp",
+                    ListenAddress::Unix { .. } => "unix",
+                },
+                address: bound(&address),
+                source,
+            },
+            other => Self::Server(other),
+        }
+    }
+}
+
+/// Starts the member; it is ready for clients when this returns, and waits for [`serve`].
 pub(crate) fn start(
     settings: &Settings,
     contents: Contents,
@@ -52,17 +80,21 @@ pub(crate) fn start(
     data_dir::prepare(Path::new(settings.text("data-dir")), log)?;
     let members = members(settings)?;
     let config = handover::server_config(settings, members, connections_max)?;
-    let mut server = Server::start(&config)?;
+    let server = Server::start(&config)?;
     say_who_it_is(settings, &server, log);
-    let clients = server.client_urls();
-    if !server.wait_ready() {
-        return Err(StartError::Stopped);
+    match server.wait_ready() {
+        true => Ok(server),
+        false => Err(StartError::Stopped),
     }
+}
+
+/// Serves clients from now on.
+pub(crate) fn serve(server: &mut Server, log: &Logger) {
+    let clients = server.client_urls();
     server.serve_clients();
     for (address, kind) in &clients {
         say_ready(address, *kind, log);
     }
-    Ok(server)
 }
 
 /// The first members; none when the log already knows its members.
