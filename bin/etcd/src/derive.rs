@@ -7,10 +7,13 @@ use crate::flags::table;
 use crate::flags::value::Value;
 use crate::logging::Logger;
 use crate::logging::field::fields;
+use crate::notation::duration::GoDuration;
 use crate::notation::url::Url;
 
 /// Any address outside; connecting a UDP socket asks for the route and sends nothing.
 const OUTSIDE: &str = "192.0.2.1:9";
+/// Progress notices do not come more often, in nanoseconds.
+const PROGRESS_INTERVAL_MIN: GoDuration = GoDuration(100_000_000);
 /// The wildcard that others cannot connect to.
 const WILDCARD: &str = "0.0.0.0";
 
@@ -29,6 +32,26 @@ pub(crate) fn derive(settings: &mut Settings, log: &Logger) {
             fields!["given-snapshot-count" => 0_u64, "updated-snapshot-count" => 10_000_u64];
         log.info("updating snapshot-count to default", fields);
         settings.set("snapshot-count", Value::Uint(10_000), Source::Derived);
+    }
+    raise_progress_interval(settings, log);
+}
+
+/// Zero stands for the default; what is shorter than the least is raised to it.
+fn raise_progress_interval(settings: &mut Settings, log: &Logger) {
+    let name = "watch-progress-notify-interval";
+    let given = settings.duration(name);
+    if given.positive().is_some() && given < PROGRESS_INTERVAL_MIN {
+        let fields =
+            fields!["given-interval" => given, "updated-interval" => PROGRESS_INTERVAL_MIN];
+        log.warn(
+            "raising watch progress notify interval to its minimum",
+            fields,
+        );
+        settings.set(
+            name,
+            Value::Duration(PROGRESS_INTERVAL_MIN),
+            Source::Derived,
+        );
     }
 }
 
@@ -124,7 +147,13 @@ mod tests {
             settings.text("initial-cluster"),
             "a=http://h:1,a=http://h:2"
         );
-        let settings = derived(&[]);
+        let settings = derived(&[
+            ("watch-progress-notify-interval", "1ms"),
+            ("snapshot-count", "0"),
+        ]);
+        let interval = settings.duration("watch-progress-notify-interval");
+        assert_eq!(interval, PROGRESS_INTERVAL_MIN);
+        assert_eq!(settings.uint("snapshot-count"), 10_000);
         assert_eq!(settings.text("data-dir"), "default.etcd");
         assert_eq!(
             settings.text("initial-cluster"),

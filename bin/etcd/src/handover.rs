@@ -23,8 +23,6 @@ const BATCH_INTERVAL: Duration = Duration::from_millis(100);
 const BATCH_OPS: usize = 10_000;
 const COMPACTION_PAUSE: Duration = Duration::from_millis(10);
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(600);
-/// Progress notices do not come more often.
-const PROGRESS_INTERVAL_MIN: Duration = Duration::from_millis(100);
 
 /// Why settings cannot be handed over.
 #[derive(Debug, thiserror::Error)]
@@ -211,9 +209,7 @@ fn limits(settings: &Settings, election: Duration) -> Limits {
         quota_bytes: quota(settings).and_then(|quota| u64::try_from(quota).ok()),
         request_timeout: REQUEST_TIMEOUT + election * 2,
         election_timeout: election,
-        watch_progress_interval: progress
-            .unwrap_or(PROGRESS_INTERVAL)
-            .max(PROGRESS_INTERVAL_MIN),
+        watch_progress_interval: progress.unwrap_or(PROGRESS_INTERVAL),
     }
 }
 
@@ -270,14 +266,13 @@ mod tests {
             ("wal-dir", "/fast/wal"),
             ("grpc-keepalive-timeout", "0s"),
             ("max-wals", "0"),
-            ("watch-progress-notify-interval", "1ms"),
         ])
         .unwrap();
         let engine = &config.engine;
         assert_eq!(engine.limits.quota_bytes, None);
         assert_eq!(engine.election_ticks, 30);
         assert_eq!(engine.limits.request_timeout, Duration::from_secs(11));
-        assert_eq!(engine.limits.watch_progress_interval, PROGRESS_INTERVAL_MIN);
+        assert_eq!(engine.limits.watch_progress_interval, PROGRESS_INTERVAL);
         assert!(!engine.wal.sync && !engine.store.sync);
         assert_eq!(engine.wal_parent.describe("x"), "/fast/x");
         assert_eq!(engine.wal_name, "wal");

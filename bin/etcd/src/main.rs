@@ -1,7 +1,7 @@
 //! `etcd`: one member of a cluster.
 //!
 //! The program reads its flags ([`flags`]), environment ([`environment`]) and configuration file
-//! ([`file`]), checks them ([`validate`]), logs as etcd does ([`logging`]), and runs the member
+//! ([`mod@file`]), checks them ([`validate`]), logs as etcd does ([`logging`]), and runs the member
 //! that the `server` crate assembles ([`start`], [`life`]).
 
 mod compaction;
@@ -16,6 +16,8 @@ mod file;
 mod flags;
 mod gates;
 mod handover;
+#[cfg(test)]
+mod hostile;
 mod initial_cluster;
 mod life;
 mod logging;

@@ -251,6 +251,19 @@ mod tests {
         assert_eq!(stamp(&utc, 0), "1970-01-01T00:00:00.191519Z");
     }
 
+    proptest::proptest! {
+        /// A broken zone file must not keep a member from starting.
+        #[test]
+        fn changed_bytes(index in 0_usize..200, byte: u8, seconds: u32) {
+            let mut file = file();
+            let index = index % file.len();
+            file[index] = byte;
+            if let Some(zone) = Zone::parse(&file) {
+                zone.stamp(Duration::from_secs(seconds.into()));
+            }
+        }
+    }
+
     #[test]
     fn damage_is_utc() {
         let file = file();

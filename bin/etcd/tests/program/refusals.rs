@@ -196,3 +196,16 @@ fn starts_that_fail() {
             .ends_with("panic: v2 http proxy has already been deprecated in 3.6\n")
     );
 }
+
+/// A member that cannot accept anybody must not call itself ready.
+#[test]
+fn too_few_descriptors() {
+    let script = format!("ulimit -n 100; exec {}", env!("CARGO_BIN_EXE_etcd"));
+    let dir = tempfile::tempdir().unwrap();
+    let ended = run(std::process::Command::new("/bin/sh")
+        .args(["-c", &script])
+        .current_dir(dir.path()));
+    assert_eq!(ended.status, Some(1));
+    let line = ended.line("file descriptor limit of etcd process is too low; please set higher");
+    assert_eq!(line["level"], "fatal");
+}
