@@ -26,7 +26,7 @@ pub(crate) enum Contents {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DataDirError {
     /// Its names cannot be read.
-    #[error("failed to list data directory: open {path}: {}", GoIo(source))]
+    #[error("open {path}: {}", GoIo(source))]
     List {
         /// The directory.
         path: String,

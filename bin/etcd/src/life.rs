@@ -145,10 +145,13 @@ fn identify(settings: &Settings, log: &Logger) -> Result<Contents, ExitCode> {
             return Err(BROKEN.into());
         }
         Err(error) => {
-            log.fatal(
-                &error.to_string(),
-                fields!["data-dir" => path.display().to_string()],
-            );
+            let message = match &error {
+                DataDirError::List { .. } => "failed to list data directory",
+                _ => "invalid datadir; both member and proxy directories exist",
+            };
+            let data_dir = path.display().to_string();
+            let fields = fields!["data-dir" => data_dir, "error" => error.to_string()];
+            log.fatal(message, fields);
             return Err(FAILED.into());
         }
     };

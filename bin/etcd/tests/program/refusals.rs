@@ -187,6 +187,13 @@ fn starts_that_fail() {
             (&"fatal".into(), &error.into())
         );
     }
+    let file = dir.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let ended = run(program().arg("--data-dir").arg(&file));
+    assert_eq!(ended.status, Some(1));
+    let error = ended.line("failed to list data directory")["error"].to_string();
+    assert!(error.contains("/file: not a directory"), "{error}");
+
     std::fs::create_dir(dir.path().join("data/proxy")).unwrap();
     let ended = start("--name a");
     assert_eq!(ended.status, Some(2));
