@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use apply::{Apply, Outcome};
 use mvcc::{CompactStep, HashJob};
-use types::Entry;
+use types::{Entry, Index};
 
 use super::fatal;
 use super::inbox::Inbox;
@@ -100,11 +100,22 @@ impl ApplyThread {
         // Status first: who gets an answer may ask for the applied index at once.
         self.engine.status().set_applied(applied);
         answers.deliver();
-        self.raft.push(RaftInput::Applied {
-            index: applied,
+        self.tell_raft(applied, conf_changes);
+        self.engine.meters().applied(begin.elapsed(), chunk.len());
+    }
+
+    /// Says how far applying has come. A sole leader that has nothing else to hand out hears it with
+    /// the next thing that wakes it.
+    fn tell_raft(&self, index: Index, conf_changes: Vec<cluster::ConfChange>) {
+        let is_news = !conf_changes.is_empty() || !self.engine.status().is_sole_leader();
+        self.raft.leave(RaftInput::Applied {
+            index,
             conf_changes,
         });
-        self.engine.meters().applied(begin.elapsed(), chunk.len());
+        // Looked at after the queue: entries that were committed before raft went to sleep are seen.
+        if is_news || self.engine.status().committed() > index {
+            self.raft.wake();
+        }
     }
 
     /// Shows the other threads what an entry changed, before anybody is answered.

@@ -63,6 +63,16 @@ impl<T> Inbox<T> {
         }
     }
 
+    /// Adds one item that can wait for the next push: nobody is woken for it.
+    pub(crate) fn leave(&self, item: T) {
+        self.0.queue.lock().items.push(item);
+    }
+
+    /// Wakes the owner for what was left.
+    pub(crate) fn wake(&self) {
+        self.extend([]);
+    }
+
     /// Tells the owner to finish what waits and to stop.
     pub(crate) fn close(&self) {
         let mut queue = self.0.queue.lock();
@@ -123,6 +133,21 @@ mod tests {
         }
         pusher.join().unwrap();
         assert_eq!(all, (0..10_000).collect::<Vec<_>>());
+    }
+
+    /// What is left without a wake-up must not be left behind.
+    #[test]
+    fn what_was_left_comes_with_the_next_push() {
+        let inbox = Inbox::default();
+        inbox.leave(1);
+        inbox.push(2);
+        inbox.leave(3);
+        inbox.close();
+        let mut batch = Vec::new();
+        assert!(inbox.take(&mut batch, None));
+        assert_eq!(batch, [1, 2, 3]);
+        batch.clear();
+        assert!(!inbox.take(&mut batch, None));
     }
 
     /// Timers of the owner run from the deadline.

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use member::{Effects, Input, Member, Refused};
 use proto::error::Error;
-use raft::{ChangeKind, Ticket};
-use types::{EntryKind, Index, MemberId, RequestId, Term};
+use raft::{ChangeKind, Ticket, Write};
+use types::{EntryKind, Index, MemberId, RequestId, SnapshotMark, Term};
 
 use super::apply_thread::ApplyInput;
 use super::inbox::Inbox;
@@ -143,12 +143,7 @@ impl RaftThread {
         } = effects;
         // Peers come with the cluster transport; a sole voter has nobody to talk to.
         drop(messages);
-        self.log.extend(
-            write
-                .map(LogInput::Write)
-                .into_iter()
-                .chain(mark.map(LogInput::Mark)),
-        );
+        self.write(write, mark);
         if !apply.is_empty() {
             self.apply.push(ApplyInput::Entries(apply));
         }
@@ -167,6 +162,19 @@ impl RaftThread {
             }
         }
         leadership.is_some()
+    }
+
+    /// Passes on what the log is to hold. A commit index alone may be lost, and waits for the next
+    /// write.
+    fn write(&self, write: Option<Write>, mark: Option<SnapshotMark>) {
+        match write {
+            Some(write) if write.must_sync => self.log.push(LogInput::Write(write)),
+            Some(write) => self.log.leave(LogInput::Write(write)),
+            None => {}
+        }
+        if let Some(mark) = mark {
+            self.log.push(LogInput::Mark(mark));
+        }
     }
 }
 
