@@ -10,7 +10,8 @@
 //! has come in giving them up.
 //!
 //! A compaction from C to K remembers HashKV(K) as it was before it, because members that have
-//! compacted to different revisions have nothing else to compare.
+//! compacted to different revisions have nothing else to compare. For it a key that is deleted at K
+//! exactly is as good as a live one: the set of what it keeps is not empty.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -73,8 +74,9 @@ impl Remembered {
 /// Which of the records at or below the compacted revision count.
 #[derive(Clone, Copy, Debug)]
 enum Rule {
-    /// The newest of each key that is live at the hashed revision.
-    Live,
+    /// The newest of each key that is live at the hashed revision. A compaction to that revision
+    /// keeps tombstones of exactly that revision, too.
+    Live { compacting: bool },
     /// What the compaction leaves of each key, tombstones included or not.
     Left { tombstones: bool },
 }
@@ -115,8 +117,9 @@ impl HashWalk {
         }
     }
 
-    fn hash_kv(compacted: i64, at: i64) -> Self {
-        Self::new(crc32c::crc32c(KEY_BUCKET), compacted, at, Rule::Live)
+    fn hash_kv(compacted: i64, at: i64, compacting: bool) -> Self {
+        let rule = Rule::Live { compacting };
+        Self::new(crc32c::crc32c(KEY_BUCKET), compacted, at, rule)
     }
 
     /// Does a bounded part of the work; true when all is done.
@@ -131,14 +134,14 @@ impl HashWalk {
                 let (rule, compacted, at) = (*rule, self.compacted, self.at);
                 shared.with_index(|index| {
                     cursor.step_entries(index, |entry| {
-                        *any |= entry.at(at).is_some();
+                        *any |= rule.keeps(entry, at);
                         keep.extend(rule.counts(entry, compacted, at));
                         ControlFlow::Continue(())
                     });
                 });
             }
             Phase::Keep {
-                rule: Rule::Live,
+                rule: Rule::Live { .. },
                 any: false,
                 ..
             } => {
@@ -188,10 +191,20 @@ impl Phase {
 }
 
 impl Rule {
+    /// Whether anything of a key is kept at the hashed revision.
+    fn keeps(self, entry: &KeyEntry, at: i64) -> bool {
+        let is_deleted_then = || {
+            let newest = entry.newest_change_at(at);
+            newest.is_some_and(|change| change.tombstone && change.main == at)
+        };
+        entry.at(at).is_some()
+            || (matches!(self, Self::Live { compacting: true }) && is_deleted_then())
+    }
+
     /// The record of a key at or below the compacted revision that counts, if any does.
     fn counts(self, entry: &KeyEntry, compacted: i64, at: i64) -> Option<Revision> {
         match self {
-            Self::Live => {
+            Self::Live { .. } => {
                 let revision = entry.at(at)?.revision;
                 (revision.main <= compacted).then_some(revision)
             }
@@ -235,7 +248,7 @@ impl HashJob {
     pub(crate) fn new(shared: Arc<Shared>, previous: i64, revision: i64, gate: Arc<()>) -> Self {
         Self {
             shared,
-            walk: HashWalk::hash_kv(previous, revision),
+            walk: HashWalk::hash_kv(previous, revision, true),
             _gate: gate,
         }
     }
@@ -270,8 +283,15 @@ impl HashJob {
     }
 }
 
-/// HashKV of `revision`, or of the current revision for zero or less.
+/// HashKV of `revision`, or of the current revision for zero. There is nothing up to a negative one.
 pub(crate) fn hash_kv(shared: &Shared, revision: i64) -> Result<HashKv, RangeError> {
+    if revision < 0 {
+        return Ok(HashKv {
+            hash: crc32c::crc32c(KEY_BUCKET),
+            compact_revision: shared.revisions().compacted,
+            hash_revision: revision,
+        });
+    }
     if revision > 0
         && let Some(remembered) = shared.hashes.lock().get(revision)
     {
@@ -280,7 +300,7 @@ pub(crate) fn hash_kv(shared: &Shared, revision: i64) -> Result<HashKv, RangeErr
     loop {
         let (at, compacted) = shared
             .with_index(|index| Ok::<_, RangeError>((index.resolve(revision)?, index.compacted)))?;
-        let mut walk = HashWalk::hash_kv(compacted, at);
+        let mut walk = HashWalk::hash_kv(compacted, at, false);
         while !walk.step(shared)? {}
         // A compaction in the meantime may have taken records away: then the result means nothing.
         if shared.revisions().compacted == compacted {

@@ -115,6 +115,38 @@ fn compactions_remember_what_was_before() {
     assert_eq!((now.hash, now.compact_revision), (crc(&left[..1]), 10));
 }
 
+/// A key deleted at the compaction's own revision is kept by it, and so nothing older counts.
+#[test]
+fn a_tombstone_at_the_revision_counts_as_kept() {
+    let (mut writer, reader, _store) = open();
+    put(&mut writer, "a", "v");
+    writer.compact(2).unwrap();
+    finish(&mut writer);
+    delete(&mut writer, "a");
+    writer.compact(3).unwrap();
+    assert!(finish(&mut writer));
+    let left = [(record_key(3, true), Record::encode_tombstone(b"a"))];
+    let want = HashKv {
+        hash: crc(&left),
+        compact_revision: 2,
+        hash_revision: 3,
+    };
+    assert_eq!(reader.hash_kv(3).unwrap(), want);
+}
+
+/// Nothing is stored up to a negative revision.
+#[test]
+fn a_negative_revision_covers_nothing() {
+    let (mut writer, reader, _store) = open();
+    put(&mut writer, "a", "v");
+    let want = HashKv {
+        hash: crc32c::crc32c(b"key"),
+        compact_revision: -1,
+        hash_revision: -5,
+    };
+    assert_eq!(reader.hash_kv(-5).unwrap(), want);
+}
+
 /// etcd remembers a hash only if the compaction before had finished, and ten at most.
 #[test]
 fn only_orderly_compactions_are_remembered() {

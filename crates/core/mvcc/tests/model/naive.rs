@@ -168,7 +168,7 @@ impl Naive {
 
     pub(crate) fn compact(&mut self, revision: i64) {
         if self.compacted == self.finished {
-            let hash = self.hash_kv(revision);
+            let hash = self.hash_kv_of(revision, true);
             self.remembered.push(hash);
             if self.remembered.len() > 10 {
                 self.remembered.remove(0);
@@ -185,11 +185,24 @@ impl Naive {
 
     /// HashKV by its definition, over what the compactions have left.
     pub(crate) fn hash_kv(&self, revision: i64) -> HashKv {
-        let keep: Vec<Revision> = self
+        self.hash_kv_of(revision, false)
+    }
+
+    /// As a compaction to `revision` remembers it, or as it is asked for.
+    fn hash_kv_of(&self, revision: i64, compacting: bool) -> HashKv {
+        let mut keep: Vec<Revision> = self
             .visible(revision)
             .into_values()
             .map(|change| change.revision)
             .collect();
+        if compacting {
+            let tombstones = self.left.iter().filter(|change| change.tombstone);
+            keep.extend(
+                tombstones
+                    .filter(|change| change.revision.main == revision)
+                    .map(|change| change.revision),
+            );
+        }
         let mut hash = crc32c::crc32c(b"key");
         for change in &self.left {
             let at = change.revision;

@@ -317,10 +317,9 @@ impl World {
             return;
         }
         if !self.check_refusal(revision, got.as_ref().err()) {
-            let at = if revision <= 0 {
-                self.naive.current
-            } else {
-                revision
+            let at = match revision {
+                0 => self.naive.current,
+                revision => revision,
             };
             let got = got.unwrap();
             let pending = self.naive.remembered.last() == Some(&got);
