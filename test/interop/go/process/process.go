@@ -1,0 +1,193 @@
+// Package process runs the etcd under test: a process of its own for every test, on a directory and
+// ports of its own.
+package process
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
+)
+
+// Program is the variable of the environment that names the binary under test.
+const Program = "ETCD_PROGRAM"
+
+const (
+	startLimit = 60 * time.Second
+	ready      = "ready to serve client requests"
+)
+
+// Member is one etcd process.
+type Member struct {
+	t       testing.TB
+	dir     string
+	flags   []string
+	client  string
+	peer    string
+	process *exec.Cmd
+	ended   chan error
+}
+
+// Start starts a member with flags beside those for directory and URLs, waits until it serves, and
+// ends it with the test.
+func Start(t testing.TB, flags ...string) *Member {
+	t.Helper()
+	m := &Member{t: t, dir: t.TempDir(), flags: flags}
+	m.client, m.peer = freeURL(t), freeURL(t)
+	t.Cleanup(m.cleanUp)
+	m.Restart()
+	return m
+}
+
+// Restart starts the stopped member again, on the same directory and ports.
+func (m *Member) Restart() {
+	m.t.Helper()
+	program := os.Getenv(Program)
+	if program == "" {
+		m.t.Fatalf("%s must name the etcd binary under test", Program)
+	}
+	log, err := os.Create(m.logFile())
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	defer log.Close()
+	m.process = exec.Command(program, m.arguments()...)
+	m.process.Env = []string{}
+	m.process.Stdout, m.process.Stderr = log, log
+	// A test that is torn down hard leaves no process behind.
+	m.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := m.process.Start(); err != nil {
+		m.t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	m.ended = ended
+	process := m.process
+	go func() { ended <- process.Wait() }()
+	m.awaitReady()
+}
+
+func (m *Member) awaitReady() {
+	m.t.Helper()
+	deadline := time.After(startLimit)
+	for !m.HasLogged(ready) {
+		select {
+		case err := <-m.ended:
+			m.process = nil
+			m.t.Fatalf("etcd ended: %v\n%s", err, m.LogEnd())
+		case <-deadline:
+			m.t.Fatalf("etcd is not ready\n%s", m.LogEnd())
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+func (m *Member) arguments() []string {
+	return append([]string{
+		"--data-dir=" + m.DataDir(),
+		"--listen-client-urls=" + m.client,
+		"--advertise-client-urls=" + m.client,
+		"--listen-peer-urls=" + m.peer,
+		"--initial-advertise-peer-urls=" + m.peer,
+		"--initial-cluster=default=" + m.peer,
+	}, m.flags...)
+}
+
+// Kill ends the member with SIGKILL, as a crash does.
+func (m *Member) Kill() {
+	m.t.Helper()
+	m.end(syscall.SIGKILL)
+}
+
+// Stop ends the member in good order: like etcd, it dies of the signal once everything is put away.
+func (m *Member) Stop() {
+	m.t.Helper()
+	var exit *exec.ExitError
+	err := m.end(syscall.SIGTERM)
+	if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGTERM {
+		m.t.Fatalf("etcd did not stop in good order: %v\n%s", err, m.LogEnd())
+	}
+}
+
+func (m *Member) end(signal syscall.Signal) error {
+	m.t.Helper()
+	if m.process == nil {
+		m.t.Fatal("the member is stopped")
+	}
+	if err := m.process.Process.Signal(signal); err != nil {
+		m.t.Fatal(err)
+	}
+	m.process = nil
+	return <-m.ended
+}
+
+// Runs tells whether the process is alive.
+func (m *Member) Runs() bool {
+	return m.process != nil && m.process.Process.Signal(syscall.Signal(0)) == nil
+}
+
+// Connect makes a client that is closed with the test.
+func (m *Member) Connect() *clientv3.Client {
+	m.t.Helper()
+	client, err := clientv3.New(clientv3.Config{
+		Endpoints:          []string{m.client},
+		DialTimeout:        startLimit,
+		MaxCallSendMsgSize: 1 << 30,
+		Logger:             zap.NewNop(),
+	})
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	m.t.Cleanup(func() { client.Close() })
+	return client
+}
+
+// Endpoint is where clients reach the member.
+func (m *Member) Endpoint() string { return m.client }
+
+// DataDir is the member's data directory.
+func (m *Member) DataDir() string { return filepath.Join(m.dir, "data") }
+
+// HasLogged tells whether the log of this run contains a text.
+func (m *Member) HasLogged(text string) bool {
+	log, err := os.ReadFile(m.logFile())
+	return err == nil && bytes.Contains(log, []byte(text))
+}
+
+// LogEnd is the last lines of the log.
+func (m *Member) LogEnd() string {
+	log, _ := os.ReadFile(m.logFile())
+	lines := strings.Split(string(log), "\n")
+	return strings.Join(lines[max(0, len(lines)-20):], "\n")
+}
+
+func (m *Member) logFile() string { return filepath.Join(m.dir, "etcd.log") }
+
+func (m *Member) cleanUp() {
+	if m.t.Failed() {
+		m.t.Logf("the end of the member's log:\n%s", m.LogEnd())
+	}
+	if m.process != nil {
+		m.end(syscall.SIGKILL)
+	}
+}
+
+// freeURL is a URL with a port that was free a moment ago.
+func freeURL(t testing.TB) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return fmt.Sprintf("http://%s", listener.Addr())
+}
