@@ -39,4 +39,20 @@ fn place(ordinal: u32) -> (usize, u64) {
 pub(crate) struct Dead {
     pub(crate) bits: DeadBits,
     pub(crate) cost: u64,
+    /// The part of the cost that is tombstones.
+    pub(crate) tombstone_cost: u64,
+}
+
+impl Dead {
+    /// Marks a record; returns whether it was not marked.
+    pub(crate) fn mark(&mut self, ordinal: u32, tombstone: bool, cost: u64) -> bool {
+        let is_new = self.bits.insert(ordinal);
+        if is_new {
+            self.cost += cost;
+            if tombstone {
+                self.tombstone_cost += cost;
+            }
+        }
+        is_new
+    }
 }

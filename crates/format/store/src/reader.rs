@@ -98,17 +98,33 @@ impl Reader {
     /// Everything as it is committed at this moment.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        // Commits publish while they hold the buckets, so nothing changes in between; and what a
+        // Commits publish while they hold the buckets, so no commit comes in between; and what a
         // compaction gives up is marked only after a commit.
         let buckets = self.shared.buckets.read();
-        let view = self.shared.view.load_full();
-        let dead = view.segments.iter().map(|segment| segment.copy_dead());
-        Snapshot {
-            dead: dead.collect(),
-            view,
-            buckets: buckets.clone(),
+        loop {
+            let view = self.shared.view.load_full();
+            let dead = copy_dead(&view);
+            // If a reclaim has replaced segments, later marks may be missing in the old ones.
+            if Arc::ptr_eq(&view, &self.shared.view.load()) {
+                return Snapshot {
+                    dead,
+                    view,
+                    buckets: buckets.clone(),
+                };
+            }
         }
     }
+}
+
+/// The dead marks of all segments. Marks are made from old to new and are copied from new to old: a
+/// tombstone must not seem dead and an older record of its key alive.
+fn copy_dead(view: &View) -> Vec<DeadBits> {
+    let newest_first = view.segments.iter().rev();
+    let mut dead: Vec<_> = newest_first
+        .map(|segment| segment.copy_dead().bits)
+        .collect();
+    dead.reverse();
+    dead
 }
 
 /// The store at one moment; keeps the files that it needs until it is dropped.

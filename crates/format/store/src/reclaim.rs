@@ -60,10 +60,16 @@ impl Store {
     fn choose(&self) -> Option<Work> {
         let view = self.shared.view.load();
         let (_, sealed) = view.segments.split_last()?;
-        let sealed: Vec<Usage> = sealed.iter().map(|segment| usage(segment)).collect();
+        let dirty = sealed.iter().position(|segment| segment.has_dead());
+        let is_held_back = |n: usize| dirty.is_some_and(|dirty| dirty < n);
+        let usages = sealed.iter().enumerate();
+        let usages: Vec<Usage> = usages
+            .map(|(n, segment)| usage(segment, is_held_back(n)))
+            .collect();
         let space = Space {
-            sealed: &sealed,
-            active: self.active_usage(),
+            sealed: &usages,
+            dirty,
+            active: self.active_usage(dirty.is_some()),
             in_use: self.live_bytes(&view),
             segment_bytes: self.options.segment_bytes,
             is_defragmenting: self.is_defragmenting,
@@ -72,23 +78,28 @@ impl Store {
     }
 
     /// The active segment as if it were sealed; its base is not garbage but the buckets.
-    fn active_usage(&self) -> Usage {
+    fn active_usage(&self, is_held_back: bool) -> Usage {
         let segment = &self.active.segment;
         let len = self.active.sealed_len();
-        let live = segment.live_cost();
-        let kept = live + self.shared.buckets.read().bytes() + overhead(segment);
+        let stuck = stuck(segment, is_held_back);
+        let kept = segment.live_cost() + stuck;
+        let needed = kept + self.shared.buckets.read().bytes() + overhead(segment);
         Usage {
             len,
-            live,
-            garbage: len.saturating_sub(kept),
+            kept,
+            stuck,
+            garbage: len.saturating_sub(needed),
         }
     }
 
     fn begin_rewrite(&mut self, run: Range<usize>) -> Result<(), StoreFault> {
         let view = self.shared.view.load();
-        let sources = view.segments[run].to_vec();
+        let (older, rest) = view.segments.split_at(run.start);
+        let drops_tombstones = !older.iter().any(|segment| segment.has_dead());
+        let sources = rest[..run.len()].to_vec();
         self.generation += 1;
-        self.rewrite = Some(Rewrite::begin(&*self.dir, sources, self.generation)?);
+        let rewrite = Rewrite::begin(&*self.dir, sources, self.generation, drops_tombstones)?;
+        self.rewrite = Some(rewrite);
         Ok(())
     }
 
@@ -143,14 +154,31 @@ impl Store {
 
 /// What rewriting a sealed segment would save. One that was rewritten holds nothing but records;
 /// one from commits also holds batch headers, bucket changes and its base.
-fn usage(segment: &Segment) -> Usage {
-    let (len, live) = (segment.len(), segment.live_cost());
+fn usage(segment: &Segment, is_held_back: bool) -> Usage {
+    let len = segment.len();
+    let stuck = stuck(segment, is_held_back);
+    let kept = segment.live_cost() + stuck;
     let garbage = if segment.id.is_log() {
-        len.saturating_sub(live + overhead(segment))
+        len.saturating_sub(kept + overhead(segment))
     } else {
-        segment.dead_cost()
+        segment.dead_cost().saturating_sub(stuck)
     };
-    Usage { len, live, garbage }
+    Usage {
+        len,
+        kept,
+        stuck,
+        garbage,
+    }
+}
+
+/// What the dead tombstones cost that would be copied along, because older segments have dead
+/// records.
+fn stuck(segment: &Segment, is_held_back: bool) -> u64 {
+    if is_held_back {
+        segment.dead_tombstone_cost()
+    } else {
+        0
+    }
 }
 
 fn overhead(segment: &Segment) -> u64 {

@@ -1,4 +1,11 @@
-//! Rewriting a run of sealed segments as one that holds only their live records.
+//! Rewriting a run of sealed segments as one that holds only their live records, and those dead
+//! tombstones that must stay.
+//!
+//! A dead tombstone may go only when every older record of its key is gone, or goes with it: marks
+//! do not survive a restart, and the older record would be taken for the key's newest. The caller
+//! marks a tombstone no earlier than the older records of its key, so they are gone if no segment
+//! older than the run has a dead record, and they go with it if they are in the run and were marked
+//! before the first record was copied.
 //!
 //! Order of side effects: records to `rewrite.tmp` (each step synced), seal, sync, rename, sync of
 //! the directory; then the caller swaps the segment in and removes the old files when nobody holds
@@ -11,6 +18,7 @@ use types::Revision;
 
 use crate::block::{BlockWriter, RecordRef};
 use crate::chunk::ChunkWriter;
+use crate::dead::Dead;
 use crate::directory::DirectoryEntry;
 use crate::error::StoreFault;
 use crate::file::{SegmentFile, rename, sync_names};
@@ -37,9 +45,11 @@ pub(crate) struct Rewrite {
     /// The next block to copy: number of the source, number of the block in it.
     next: (usize, usize),
     output: Output,
-    /// Up to here records were copied or left out for good.
-    copied: Option<Revision>,
-    /// Marked dead after they were copied.
+    /// The marks of each source when the rewrite began.
+    marked: Vec<Dead>,
+    /// Whether dead tombstones are left out as well.
+    drops_tombstones: bool,
+    /// Marked dead after the rewrite began.
     late: Vec<Revision>,
 }
 
@@ -53,14 +63,17 @@ struct Output {
     blocks: BlockWriter,
     directory: ChunkWriter,
     cost: u64,
+    dead: Dead,
 }
 
 impl Rewrite {
-    /// Begins to rewrite `sources`, of which there is at least one.
+    /// Begins to rewrite `sources`, of which there is at least one; `drops_tombstones` if no older
+    /// segment has a dead record.
     pub(crate) fn begin(
         dir: &dyn Dir,
         sources: Vec<Arc<Segment>>,
         generation: u64,
+        drops_tombstones: bool,
     ) -> Result<Self, StoreFault> {
         let first = sources.first().map(|segment| segment.id.first);
         let last = sources.last().map(|segment| segment.id.last);
@@ -84,13 +97,15 @@ impl Rewrite {
             blocks: BlockWriter::new(0),
             directory: ChunkWriter::new(Kind::Directory),
             cost: 0,
+            dead: Dead::default(),
         };
         Ok(Self {
             id,
+            marked: sources.iter().map(|source| source.copy_dead()).collect(),
             sources,
             next: (0, 0),
             output,
-            copied: None,
+            drops_tombstones,
             late: Vec::new(),
         })
     }
@@ -107,8 +122,8 @@ impl Rewrite {
     /// Hears of a record that was marked dead in whatever segment holds it.
     pub(crate) fn mark_dead(&mut self, revision: Revision) {
         let lower = self.sources.iter().find_map(|segment| segment.block(0));
-        let is_here = lower.is_some_and(|span| span.block.first <= revision);
-        if is_here && self.copied.is_some_and(|copied| revision <= copied) {
+        let upper = self.sources.last().map(|segment| segment.upper());
+        if lower.is_some_and(|span| span.block.first <= revision) && upper >= Some(revision) {
             self.late.push(revision);
         }
     }
@@ -137,27 +152,33 @@ impl Rewrite {
         Ok(is_done)
     }
 
-    /// Copies the live records of a block; returns what that cost of the budget.
+    /// Copies what stays of a block; returns what that cost of the budget.
     fn copy_block(&mut self, source: &Segment, span: &BlockSpan) -> Result<u64, StoreFault> {
         let block = &span.block;
         let first = block.ordinal;
-        if source.with_dead(|dead| dead.contains_all(first, span.records)) {
+        let marked = &self.marked[self.next.0];
+        let drops_tombstones = self.drops_tombstones;
+        let drops_all_dead = drops_tombstones || marked.tombstone_cost == 0;
+        if drops_all_dead && marked.bits.contains_all(first, span.records) {
             return Ok(SKIP_COST);
         }
         let output = &mut self.output;
-        let mut last = block.first;
         source.with_block(block, |mut records| {
             let mut ordinal = first;
             while let Some(record) = records.next()? {
-                if !source.with_dead(|dead| dead.contains(ordinal)) {
-                    output.push(&record, &DirectoryEntry::of(&record)?);
+                let was_dead = marked.bits.contains(ordinal);
+                let goes = if record.tombstone {
+                    was_dead && drops_tombstones
+                } else {
+                    was_dead || source.with_dead(|dead| dead.contains(ordinal))
+                };
+                if !goes {
+                    output.push(&record, &DirectoryEntry::of(&record)?, was_dead);
                 }
-                last = record.revision;
                 ordinal += 1;
             }
             Ok(())
         })?;
-        self.copied = Some(last);
         if self.output.buf.len() >= FLUSH_BYTES {
             self.output.flush()?;
         }
@@ -174,6 +195,7 @@ impl Rewrite {
             blocks,
             directory,
             cost,
+            dead,
             ..
         } = self.output;
         let records = blocks.records();
@@ -197,6 +219,7 @@ impl Rewrite {
         let segment = Segment::new(self.id, file.renamed(dir, &name), len);
         segment.publish(&blocks, records, cost, len);
         segment.seal(upper, len);
+        segment.set_dead(dead);
         let mut late = self.late;
         late.sort_unstable();
         segment.mark_dead(&late, |_| {})?;
@@ -205,7 +228,11 @@ impl Rewrite {
 }
 
 impl Output {
-    fn push(&mut self, record: &RecordRef<'_>, entry: &DirectoryEntry<'_>) {
+    fn push(&mut self, record: &RecordRef<'_>, entry: &DirectoryEntry<'_>, is_dead: bool) {
+        if is_dead {
+            let ordinal = self.blocks.records();
+            self.dead.mark(ordinal, record.tombstone, entry.cost());
+        }
         self.blocks.push(&mut self.buf, self.flushed, record);
         entry.write(&mut self.directory);
         self.cost += entry.cost();

@@ -105,6 +105,16 @@ impl Segment {
         self.dead.read().cost
     }
 
+    /// The part of the dead records' cost that is tombstones.
+    pub(crate) fn dead_tombstone_cost(&self) -> u64 {
+        self.dead.read().tombstone_cost
+    }
+
+    /// Whether any record is dead.
+    pub(crate) fn has_dead(&self) -> bool {
+        self.dead_cost() > 0
+    }
+
     /// How many blocks there are.
     pub(crate) fn blocks(&self) -> usize {
         self.blocks.read().list.len()
@@ -116,8 +126,13 @@ impl Segment {
     }
 
     /// The dead marks as they are.
-    pub(crate) fn copy_dead(&self) -> DeadBits {
-        self.dead.read().bits.clone()
+    pub(crate) fn copy_dead(&self) -> Dead {
+        self.dead.read().clone()
+    }
+
+    /// Begins with these dead marks instead of none.
+    pub(crate) fn set_dead(&self, dead: Dead) {
+        *self.dead.write() = dead;
     }
 
     /// Calls `f` with the dead marks.
@@ -246,12 +261,7 @@ impl Segment {
 
     fn mark_record(&self, ordinal: u32, record: &RecordRef<'_>) -> Result<bool, Damage> {
         let cost = DirectoryEntry::of(record)?.cost();
-        let mut dead = self.dead.write();
-        let is_marked = dead.bits.insert(ordinal);
-        if is_marked {
-            dead.cost += cost;
-        }
-        Ok(is_marked)
+        Ok(self.dead.write().mark(ordinal, record.tombstone, cost))
     }
 }
 

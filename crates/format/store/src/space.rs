@@ -2,6 +2,10 @@
 //!
 //! Work is needed when the files exceed 1.4 times what is in use by more than an allowance. Then
 //! some file consists of garbage for more than a fifth, or all of them together could not.
+//!
+//! Dead tombstones are no garbage to their file as long as older files hold dead records: they would
+//! be copied along. If they are what keeps the files too large, the oldest dead records are removed,
+//! however few a file has of them: that way they are gone after one pass over the files.
 
 use std::ops::Range;
 
@@ -9,8 +13,10 @@ use std::ops::Range;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Usage {
     pub(crate) len: u64,
-    /// What its live records cost.
-    pub(crate) live: u64,
+    /// What the records cost that rewriting it would copy.
+    pub(crate) kept: u64,
+    /// The part of that which is dead: tombstones that older dead records hold back.
+    pub(crate) stuck: u64,
     /// What rewriting it would save.
     pub(crate) garbage: u64,
 }
@@ -19,6 +25,8 @@ pub(crate) struct Usage {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Space<'a> {
     pub(crate) sealed: &'a [Usage],
+    /// The oldest sealed segment that holds a dead record.
+    pub(crate) dirty: Option<usize>,
     pub(crate) active: Usage,
     /// Live records and buckets.
     pub(crate) in_use: u64,
@@ -56,7 +64,7 @@ impl Space<'_> {
     /// The next thing worth doing, if any.
     pub(crate) fn choose(&self) -> Option<Work> {
         if (self.is_defragmenting || self.is_too_large())
-            && let Some(work) = self.worst()
+            && let Some(work) = self.worst().or_else(|| self.holding_back())
         {
             return Some(work);
         }
@@ -67,9 +75,12 @@ impl Space<'_> {
         None
     }
 
+    fn sum(&self, part: impl Fn(&Usage) -> u64) -> u64 {
+        self.sealed.iter().chain([&self.active]).map(part).sum()
+    }
+
     fn is_too_large(&self) -> bool {
-        let sealed: u64 = self.sealed.iter().map(|usage| usage.len).sum();
-        let total = sealed + self.active.len;
+        let total = self.sum(|usage| usage.len);
         total > self.in_use + self.in_use * 2 / 5 + Self::allowance(self.segment_bytes)
     }
 
@@ -96,13 +107,23 @@ impl Space<'_> {
         usage.garbage.saturating_mul(share) > usage.len
     }
 
+    /// The oldest dead records, if they hold back enough tombstones. When no segment is worth it
+    /// for itself, but all together are too large, these are about a twelfth of all.
+    fn holding_back(&self) -> Option<Work> {
+        let stuck = self.sum(|usage| usage.stuck);
+        let share = if self.is_defragmenting { 64 } else { 16 };
+        let is_worth = stuck.saturating_mul(share) > self.sum(|usage| usage.len);
+        let dirty = self.dirty.filter(|_| is_worth)?;
+        Some(Work::Rewrite(self.extend(dirty)))
+    }
+
     /// Takes neighbours into the run while copying them costs little against what is freed.
     fn extend(&self, worst: usize) -> Range<usize> {
         let usage = self.sealed[worst];
-        let (mut run, mut live) = (worst..worst + 1, usage.live);
+        let (mut run, mut live) = (worst..worst + 1, usage.kept);
         let little = (usage.garbage / 8).max(Self::allowance(self.segment_bytes) / 4);
         let mut fits = |n: usize| {
-            let neighbour = self.sealed.get(n).map_or(u64::MAX, |usage| usage.live);
+            let neighbour = self.sealed.get(n).map_or(u64::MAX, |usage| usage.kept);
             let fits = neighbour <= little && live + neighbour <= self.segment_bytes;
             if fits {
                 live += neighbour;
@@ -119,7 +140,7 @@ impl Space<'_> {
     }
 
     fn cheapest_pair(&self) -> Option<Range<usize>> {
-        let live = |pair: &[Usage]| pair.iter().map(|usage| usage.live).sum::<u64>();
+        let live = |pair: &[Usage]| pair.iter().map(|usage| usage.kept).sum::<u64>();
         let pairs = self.sealed.windows(2).enumerate();
         pairs
             .filter(|(_, pair)| live(pair) <= self.segment_bytes)
@@ -143,17 +164,19 @@ mod tests {
     fn usage(len: u64, garbage: u64) -> Usage {
         Usage {
             len,
-            live: len - garbage,
+            kept: len - garbage,
+            stuck: 0,
             garbage,
         }
     }
 
     fn choose(sealed: &[Usage], active: Usage, is_defragmenting: bool) -> Option<Work> {
-        let live: u64 = sealed.iter().map(|usage| usage.live).sum();
+        let all = sealed.iter().chain([&active]);
         Space {
             sealed,
+            dirty: sealed.iter().position(|usage| usage.garbage > 0),
             active,
-            in_use: live + active.live,
+            in_use: all.map(|usage| usage.kept - usage.stuck).sum(),
             segment_bytes: 64 * MB,
             is_defragmenting,
         }
@@ -172,6 +195,38 @@ mod tests {
         assert_eq!(
             choose(&more, usage(4 * MB, 4 * MB), false),
             Some(Work::Roll)
+        );
+    }
+
+    /// Tombstones that few dead records hold back would fill the disk; those that are few
+    /// themselves must not cause old files to be rewritten again and again.
+    #[test]
+    fn held_back_tombstones_are_freed() {
+        let held_back = |stuck| Usage {
+            stuck,
+            ..usage(64 * MB, 0)
+        };
+        let mut sealed = [usage(64 * MB, 0), usage(64 * MB, 1), held_back(60 * MB)];
+        assert_eq!(
+            choose(&sealed, usage(MB, 0), false),
+            Some(Work::Rewrite(1..2))
+        );
+        // What is garbage anyhow comes first, and may be enough.
+        sealed[0] = usage(64 * MB, 1);
+        sealed[1] = usage(64 * MB, 30 * MB);
+        assert_eq!(
+            choose(&sealed, usage(MB, 0), false),
+            Some(Work::Rewrite(1..2))
+        );
+        sealed[0] = usage(64 * MB, 0);
+        sealed[1] = usage(50 * MB, MB / 2);
+        sealed[2] = held_back(2 * MB);
+        assert_eq!(choose(&sealed, usage(MB, 0), false), None);
+        assert_eq!(choose(&sealed, usage(MB, 0), true), None);
+        sealed[2] = held_back(4 * MB);
+        assert_eq!(
+            choose(&sealed, usage(MB, 0), true),
+            Some(Work::Rewrite(1..2))
         );
     }
 

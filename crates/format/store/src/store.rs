@@ -198,7 +198,9 @@ impl Store {
     /// marked already, are passed over. Returns how many were marked.
     ///
     /// A record may be marked only when the batch with the compaction's mark is committed: reclaim
-    /// removes it for good, and after a crash the log is replayed on what is left.
+    /// removes it for good, and after a crash the log is replayed on what is left. A tombstone may
+    /// be marked only together with all older records of its key that are left, or after them:
+    /// reclaim then never removes it before them.
     ///
     /// # Errors
     /// [`StoreFault`] when a block cannot be read.

@@ -6,4 +6,5 @@ mod damage;
 mod model;
 mod reads;
 mod space;
+mod tombstones;
 mod world;
