@@ -12,10 +12,8 @@
 //!
 //! A compaction that arrives while another is under way replaces its target; one walk does both.
 //!
-//! Tombstones are forgotten by the index but not reported dead while the member runs: the store
-//! reclaims files independently of each other, and a tombstone that went before an older put of
-//! its key would let that put live again at the next open. There they are reported once they are
-//! the oldest record of their key.
+//! A tombstone is given up in the same step as all older records of its key that are left: the store
+//! relies on that to reclaim it last, since an older put would live again at the next open.
 
 use std::sync::Arc;
 
@@ -23,7 +21,6 @@ use bytes::Bytes;
 use types::{RecordKey, Revision};
 
 use crate::hash::HashJob;
-use crate::key::Change;
 use crate::writer::Writer;
 use store::Bucket;
 
@@ -192,8 +189,7 @@ impl Writer {
             entry.compact(*scheduled, &mut |changes| dropped.push(changes))
         });
         drop(index);
-        let puts = |change: &Change| (!change.tombstone).then(|| change.revision());
-        dead.extend(dropped.iter().flatten().filter_map(puts));
+        dead.extend(dropped.iter().flatten().map(|change| change.revision()));
         dropped.iter().map(Vec::len).sum()
     }
 

@@ -98,6 +98,50 @@ fn deleted_keys_stay_deleted() {
     assert_eq!(scanned.len(), 41);
 }
 
+/// Locks and elections are keys that come and go for ever: their tombstones must go while the member
+/// runs, and stay away from the index at the next start.
+#[test]
+fn keys_that_come_and_go_leave_nothing() {
+    let dir = MemDir::new();
+    let (mut writer, reader, mut store) = open(&dir).unwrap();
+    for number in 0..100 {
+        put(&mut writer, &format!("stays/{number:02}"), &[1; 100]);
+    }
+    let mut largest = 0;
+    for round in 0..60 {
+        for number in 0..50 {
+            put(&mut writer, &format!("comes/{round}/{number}"), b"");
+        }
+        write(&mut writer, &mut store);
+        let mut txn = writer.txn();
+        assert_eq!(txn.delete_range(&prefix("comes/")).len(), 50);
+        assert!(txn.commit(false).events.is_none());
+        // Each file that stays gets a little garbage.
+        put(&mut writer, &format!("stays/{round:02}"), &[2; 100]);
+        write(&mut writer, &mut store);
+        compact(&mut writer, reader.revisions().current);
+        write(&mut writer, &mut store);
+        while store.reclaim(1 << 20).unwrap().more {}
+        largest = largest.max(store.sizes().total);
+    }
+    assert!(largest < 80_000, "{largest}");
+    let all = reader.range(&RangeQuery::of(KeyRange::All)).unwrap();
+    assert_eq!(all.kvs.len(), 100);
+    drop((writer, store));
+    let (writer, ..) = open(&dir).unwrap();
+    let found = writer.reader().range(&RangeQuery::of(KeyRange::All));
+    assert_eq!(found.unwrap(), all);
+}
+
+fn prefix(prefix: &'static str) -> KeyRange {
+    let mut end = prefix.as_bytes().to_vec();
+    *end.last_mut().unwrap() += 1;
+    KeyRange::Span {
+        start: Bytes::from(prefix),
+        end: end.into(),
+    }
+}
+
 /// An offline restore that bumps the revision leaves a record without a key, and a compaction to it.
 #[test]
 fn a_bumped_store_compacts_its_mark_away() {
