@@ -96,6 +96,9 @@ impl FrameReader {
         if word == 0 {
             return self.check_end(offset).map(|()| None);
         }
+        if self.is_foreign_tail(offset, word, rest)? {
+            return Err(FrameError::Torn(Damage::Truncated));
+        }
         let (record_len, padding) = split_word(word).ok_or(FrameError::Damaged(Damage::Length))?;
         self.check_length(offset, record_len)?;
         let body_len = record_len + padding;
@@ -139,8 +142,21 @@ impl FrameReader {
         let known = record_len.min(sector_end - body_at);
         match check_head(self.fill(body_at, known)?, record_len) {
             HeadCheck::Agrees | HeadCheck::Unknown => Ok(()),
-            HeadCheck::Contradicts => Err(FrameError::Damaged(Damage::Length)),
+            HeadCheck::Contradicts | HeadCheck::Foreign => Err(FrameError::Damaged(Damage::Length)),
         }
+    }
+
+    /// Whether a frame would go past the end of the file and what follows its length word is no
+    /// record: a write that was cut short, or something that never was one. Where a record does
+    /// follow, its length word is damaged, and cutting there would lose what was acknowledged.
+    fn is_foreign_tail(&mut self, offset: u64, word: u64, rest: u64) -> Result<bool, FrameError> {
+        let claimed = word & ((1 << 56) - 1);
+        if claimed <= rest - WORD_BYTES {
+            return Ok(false);
+        }
+        let body_at = offset + WORD_BYTES;
+        let known = sector_end(offset).min(self.len) - body_at;
+        Ok(check_head(self.fill(body_at, known)?, claimed) == HeadCheck::Foreign)
     }
 
     /// The bytes at `from`, which must be in the file: nothing larger is ever allocated.

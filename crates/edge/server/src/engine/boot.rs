@@ -127,9 +127,12 @@ pub(super) fn boot(config: &Config) -> Result<Booted, StartError> {
         path: member_dir.describe(path),
         source,
     };
-    member_dir
-        .create_dir_all("store")
-        .map_err(|error| in_dir("store", error))?;
+    let wal_dir = config.wal_parent.sub(&config.wal_name);
+    // What the configuration alone decides is refused before anything is created.
+    let initial = match wal::exists(&*wal_dir)? {
+        true => None,
+        false => Some(initial_cluster(config)?),
+    };
     if member_dir
         .exists("snap/db")
         .map_err(|error| in_dir("snap/db", error))?
@@ -138,15 +141,30 @@ pub(super) fn boot(config: &Config) -> Result<Booted, StartError> {
             path: member_dir.describe("snap/db"),
         });
     }
+    for name in ["store", "tmp"] {
+        member_dir
+            .create_dir_all(name)
+            .map_err(|error| in_dir(name, error))?;
+    }
+    // The directories must be there after a power loss if anything in them is to be.
+    member_dir.sync_dir("").map_err(|error| in_dir("", error))?;
     // The store's lock is taken first: a second process is refused before it touches the log.
     let (writer, reader, store) =
         mvcc::open(member_dir.sub("store"), config.store.clone(), config.mvcc)?;
-    let wal_dir = config.wal_parent.sub(&config.wal_name);
-    let is_new = !wal::exists(&*wal_dir)?;
-    let (wal, recovered) = if is_new {
-        bootstrap(config)?
-    } else {
-        restart(config, &wal_dir)?
+    for name in member_dir
+        .list("tmp")
+        .map_err(|error| in_dir("tmp", error))?
+    {
+        // Left behind by a process that was killed.
+        let path = format!("tmp/{name}");
+        member_dir
+            .remove(&path)
+            .map_err(|error| in_dir(&path, error))?;
+    }
+    let is_new = initial.is_some();
+    let (wal, recovered) = match &initial {
+        Some(initial) => bootstrap(config, initial)?,
+        None => restart(config, &wal_dir)?,
     };
     let Metadata { member, cluster } = recovered.metadata;
     let (consistent, _) = store.consistent_index();
@@ -181,15 +199,20 @@ pub(super) fn boot(config: &Config) -> Result<Booted, StartError> {
     })
 }
 
-/// A fresh log that begins with the configuration of the initial cluster.
-fn bootstrap(config: &Config) -> Result<(Wal, Recovered), StartError> {
+/// The members of a new cluster; so far this one must be the only one.
+fn initial_cluster(config: &Config) -> Result<Bootstrap, StartError> {
     let initial = Bootstrap::new(&config.initial_cluster, &config.initial_cluster_token)?;
+    match initial.members.len() {
+        1 => Ok(initial),
+        several => Err(StartError::SeveralMembers(several)),
+    }
+}
+
+/// A fresh log that begins with the configuration of the initial cluster.
+fn bootstrap(config: &Config, initial: &Bootstrap) -> Result<(Wal, Recovered), StartError> {
     let own = initial
         .member(&config.name)
         .ok_or_else(|| StartError::NameNotFound(config.name.clone()))?;
-    if initial.members.len() > 1 {
-        return Err(StartError::SeveralMembers(initial.members.len()));
-    }
     let metadata = Metadata {
         member: own.id,
         cluster: initial.cluster_id,

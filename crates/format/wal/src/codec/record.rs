@@ -72,8 +72,10 @@ pub fn decode_record(bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
 pub(crate) enum HeadCheck {
     /// The record is as long as its frame says.
     Agrees,
-    /// It is not, or these bytes do not begin a record.
+    /// It is not.
     Contradicts,
+    /// These bytes do not begin a record.
+    Foreign,
     /// There are too few bytes to tell.
     Unknown,
 }
@@ -84,7 +86,7 @@ pub(crate) fn check_head(prefix: &[u8], record_len: u64) -> HeadCheck {
     for tag in [0x08, 0x10] {
         match prefix.get(at) {
             None => return HeadCheck::Unknown,
-            Some(found) if *found != tag => return HeadCheck::Contradicts,
+            Some(found) if *found != tag => return HeadCheck::Foreign,
             Some(_) => at += 1,
         }
         if read_varint(prefix, &mut at).is_none() {
@@ -97,7 +99,7 @@ pub(crate) fn check_head(prefix: &[u8], record_len: u64) -> HeadCheck {
     match prefix.get(at) {
         None => return HeadCheck::Unknown,
         Some(0x1a) => at += 1,
-        Some(_) => return HeadCheck::Contradicts,
+        Some(_) => return HeadCheck::Foreign,
     }
     match read_varint(prefix, &mut at) {
         None => unread(prefix, at),
@@ -111,7 +113,7 @@ fn unread(prefix: &[u8], at: usize) -> HeadCheck {
     if at == prefix.len() {
         HeadCheck::Unknown
     } else {
-        HeadCheck::Contradicts
+        HeadCheck::Foreign
     }
 }
 
@@ -139,6 +141,6 @@ mod tests {
             assert_eq!(check_head(&entry[..cut], 14), HeadCheck::Unknown);
         }
         assert_eq!(check_head(b"\x08\x04\x10\x00", 4), HeadCheck::Agrees);
-        assert_eq!(check_head(b"\0\0\0\0", 4), HeadCheck::Contradicts);
+        assert_eq!(check_head(b"\0\0\0\0", 4), HeadCheck::Foreign);
     }
 }
