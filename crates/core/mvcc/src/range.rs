@@ -231,8 +231,14 @@ impl<'q> RangeRead<'q> {
     }
 
     fn sort(&mut self, shared: &Shared) -> Result<(), RangeError> {
+        let target = self.query.sort.target();
         let descending = matches!(self.query.sort, Sort::Descending(_));
-        match self.query.sort.target() {
+        // Turned around before as well as after, so that equals come in key order: that is how etcd
+        // leaves them when they are few.
+        if descending && !matches!(target, SortTarget::Key) {
+            self.items.reverse();
+        }
+        match target {
             // The walk was in key order.
             SortTarget::Key => {}
             SortTarget::Version => self.items.sort_by_key(|item| item.visible.version),

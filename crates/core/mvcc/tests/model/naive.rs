@@ -269,6 +269,10 @@ fn choose(query: &RangeQuery, mut found: Vec<Stored>) -> (Vec<Bytes>, bool) {
         Sort::AfterLimit(target) | Sort::Ascending(target) => (target, false),
         Sort::Descending(target) => (target, true),
     };
+    // Equals stay in key order, in a descending order too.
+    if descending && !matches!(target, SortTarget::Key) {
+        found.reverse();
+    }
     match target {
         SortTarget::Key => {}
         SortTarget::Version => found.sort_by_key(|change| change.record.version),
