@@ -148,6 +148,10 @@ impl User {
             let password = terminal::ask_secretly(self.prompt)?;
             (self.text, password)
         };
+        // Nobody has an empty password; such a client calls without a login.
+        if password.is_empty() {
+            return Ok(Credentials::None);
+        }
         Ok(Credentials::Password { name, password })
     }
 }
@@ -173,6 +177,7 @@ mod tests {
             password: password.to_owned(),
         };
         assert_eq!(check("", ""), Credentials::None);
+        assert_eq!(check("root:", ""), Credentials::None);
         assert_eq!(check("root:a:b", ""), expected("root", "a:b"));
         assert_eq!(check("root:a", "pw"), expected("root:a", "pw"));
     }

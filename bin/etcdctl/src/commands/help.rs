@@ -20,7 +20,8 @@ fn run(invocation: &Invocation) -> Result<(), Exit> {
     let found = flags::find(root, invocation.arguments.operands.clone());
     if found.path.len() == 1 && !found.words.is_empty() {
         let topic = invocation.arguments.operand(0).unwrap_or_default();
-        eprintln!("Unknown help topic [`{topic}`]");
+        eprint!("Unknown help topic [`{topic}`]\n{}", flags::usage(&found));
+        return Ok(());
     }
     print::write(flags::help(&found, root.name).as_bytes())
 }

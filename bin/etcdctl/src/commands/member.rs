@@ -8,6 +8,7 @@ use proto::etcdserverpb::{
 };
 
 use super::get::serializable;
+use super::operands::only;
 use crate::exit::Exit;
 use crate::flags::{Command, Flag, Group, Run};
 use crate::invocation::Invocation;
@@ -98,6 +99,7 @@ async fn add(invocation: Invocation) -> Result<(), Exit> {
     let is_learner = arguments.bool("learner");
     let session = invocation.session()?;
     let client = session.short_client().await?;
+    peer_ur_ls.iter().try_for_each(|url| check_url(url))?;
     let request = MemberAddRequest {
         peer_ur_ls,
         is_learner,
@@ -152,6 +154,7 @@ async fn update(invocation: Invocation) -> Result<(), Exit> {
     let peer_ur_ls = peer_urls(&invocation)?;
     let session = invocation.session()?;
     let client = session.short_client().await?;
+    peer_ur_ls.iter().try_for_each(|url| check_url(url))?;
     let answer = client
         .member_update(MemberUpdateRequest { id, peer_ur_ls })
         .await?;
@@ -177,12 +180,7 @@ async fn list(invocation: Invocation) -> Result<(), Exit> {
 }
 
 fn id(invocation: &Invocation) -> Result<u64, Exit> {
-    let Some(text) = invocation.arguments.operand(0) else {
-        return Err(Exit::bad_arguments("member ID is not provided"));
-    };
-    if invocation.arguments.operands.len() > 1 {
-        return Err(Exit::bad_arguments("more than one member ID is provided"));
-    }
+    let text = only(&invocation.arguments, "member ID is not provided")?;
     number::parse_uint(&text, 16).map_err(|error| {
         Exit::bad_arguments(format!("bad member ID arg ({error}), expecting ID in Hex"))
     })
@@ -194,6 +192,26 @@ fn peer_urls(invocation: &Invocation) -> Result<Vec<String>, Exit> {
         return Err(Exit::bad_arguments("member peer urls not provided"));
     }
     Ok(urls.split(',').map(str::to_owned).collect())
+}
+
+/// Refuses what no member could listen on, before anybody is asked.
+fn check_url(url: &str) -> Result<(), Exit> {
+    let Some((scheme @ ("http" | "https" | "unix" | "unixs"), rest)) = url.split_once("://") else {
+        let message = format!("URL scheme must be http, https, unix, or unixs: {url}");
+        return Err(Exit::error(message));
+    };
+    if scheme.starts_with("unix") {
+        return Ok(());
+    }
+    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    if !host.contains(':') {
+        let message = format!("URL address does not have the form \"host:port\": {url}");
+        return Err(Exit::error(message));
+    }
+    if !path.is_empty() {
+        return Err(Exit::error(format!("URL must not contain a path: {url}")));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

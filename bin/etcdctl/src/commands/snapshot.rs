@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use client::Client;
+use client::{Client, ClientError};
 
 use super::operands::only;
 use crate::exit::{Exit, INTERRUPTED};
@@ -117,7 +117,12 @@ async fn download(client: &Client, endpoint: &str, path: &Path) -> Result<String
     Ok(version)
 }
 
-fn interrupted(error: client::ClientError) -> Exit {
+/// Failures of a stream are shown with their code, even those that etcd has words for.
+fn interrupted(error: ClientError) -> Exit {
+    if let ClientError::Server(known) = &error {
+        let code = known.code().name();
+        return failed(format!("rpc error: code = {code} desc = {known}"));
+    }
     Exit::from(error).with_code(INTERRUPTED)
 }
 

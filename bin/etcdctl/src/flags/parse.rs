@@ -40,7 +40,7 @@ pub(crate) enum FlagError {
         reason: String,
     },
     /// The words ask for help.
-    #[error("help requested")]
+    #[error("pflag: help requested")]
     Help,
 }
 

@@ -72,8 +72,11 @@ pub(super) fn render(answer: &Answer) -> Result<Vec<u8>, Unsupported> {
     Ok(table.into_bytes())
 }
 
-/// Draws a table: the head centred in capitals, the cells to the right.
+/// Draws a table: the head centred in capitals, the cells to the right, without blanks at their
+/// ends.
 fn draw(head: &[&str], rows: &[Vec<String>]) -> String {
+    let trimmed = |row: &Vec<String>| row.iter().map(|cell| cell.trim().to_owned()).collect();
+    let rows: Vec<Vec<String>> = rows.iter().map(trimmed).collect();
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column));
         let widest = cells.map(|cell| columns(cell)).max();

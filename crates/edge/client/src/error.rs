@@ -92,6 +92,13 @@ impl From<Status> for ClientError {
     fn from(status: Status) -> Self {
         let code = code_of(status.code());
         let message = status.message();
+        if let Some(text) = too_large(message) {
+            let code = Code::ResourceExhausted;
+            return Self::Status {
+                code,
+                message: text,
+            };
+        }
         // Clients tell errors apart by text; the code of the table counts, not the wire's.
         match Known::ALL.iter().find(|known| known.text() == message) {
             Some(Known::ContextDeadline) => Self::DeadlineExceeded { cause: None },
@@ -103,6 +110,16 @@ impl From<Status> for ClientError {
             },
         }
     }
+}
+
+/// The words of Go's gRPC library for an answer beyond the limit, instead of tonic's.
+fn too_large(message: &str) -> Option<String> {
+    let rest = message.strip_prefix("Error, decoded message length too large: found ")?;
+    let (found, rest) = rest.split_once(" bytes, the limit is: ")?;
+    let limit = rest.split_once(' ')?.0;
+    Some(format!(
+        "grpc: received message larger than max ({found} vs. {limit})"
+    ))
 }
 
 fn code_of(code: tonic::Code) -> Code {
@@ -130,6 +147,13 @@ mod tests {
             "rpc error: code = Unimplemented desc = unknown service x"
         );
         assert_eq!(other.code(), Code::Unimplemented);
+        let large =
+            "Error, decoded message length too large: found 28 bytes, the limit is: 5 bytes";
+        assert_eq!(
+            ClientError::from(Status::out_of_range(large)).to_string(),
+            "rpc error: code = ResourceExhausted desc = grpc: received message larger than max \
+             (28 vs. 5)"
+        );
         let late = ClientError::from(Status::deadline_exceeded("context deadline exceeded"));
         assert!(matches!(late, ClientError::DeadlineExceeded { .. }));
     }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use client::Watcher;
 use tokio::sync::mpsc;
 
-use super::request::{Environment, NO_KEY, Plan};
+use super::request::{Environment, NO_COMMAND, Plan};
 use super::{FLAGS, bad, show};
 use crate::exit::{Exit, INVALID_INPUT};
 use crate::flags;
@@ -40,7 +40,7 @@ pub(super) async fn run(invocation: &Invocation) -> Result<(), Exit> {
         match understand(&line, &Environment::read())? {
             Line::Watch(plan) => start(&session, &watcher, *plan, failed.clone()).await,
             Line::Progress => watcher.request_progress().await,
-            Line::Ignored(text) => eprintln!("Invalid command {text}"),
+            Line::Ignored(text) => eprintln!("Invalid command{text}"),
         }
     }
 }
@@ -75,25 +75,30 @@ fn understand(line: &str, environment: &Environment) -> Result<Line, Exit> {
     let words = split_words(line).unwrap_or_default();
     let (first, rest) = match words.split_first() {
         Some((first, rest)) => (first.as_slice(), rest),
-        None => return Ok(Line::Ignored(" (watch and progress supported)".to_owned())),
+        None => {
+            return Ok(Line::Ignored(
+                ":  (watch and progress supported)".to_owned(),
+            ));
+        }
     };
     match (first, rest) {
         (b"progress", _) => return Ok(Line::Progress),
         (b"watch", []) if environment.key.is_empty() => {
-            let text = format!("{line} (command type or key is not provided)");
+            let text = format!(" {line} (command type or key is not provided)");
             return Ok(Line::Ignored(text));
         }
         (b"watch", _) => {}
-        _ => return Ok(Line::Ignored(format!("{line} (only support watch)"))),
+        _ => return Ok(Line::Ignored(format!(" {line} (only support watch)"))),
     }
     let rest: Vec<Bytes> = rest.iter().cloned().map(Bytes::from).collect();
     let arguments = flags::parse(FLAGS, &rest).map_err(|error| bad(error.to_string()))?;
     match Plan::new(&arguments, environment) {
         Ok(plan) => Ok(Line::Watch(Box::new(plan))),
-        Err(exit) if exit.message.as_deref() == Some(NO_KEY) => {
-            Ok(Line::Ignored(format!("{line} ({NO_KEY})")))
+        Err(exit) if exit.message.as_deref() == Some(NO_COMMAND) => Err(exit),
+        Err(exit) => {
+            let reason = exit.message.unwrap_or_default();
+            Ok(Line::Ignored(format!(" {line} ({reason})")))
         }
-        Err(exit) => Err(exit),
     }
 }
 
@@ -109,11 +114,15 @@ mod tests {
     #[test]
     fn lines_are_understood_or_named() {
         for (line, text) in [
-            ("", " (watch and progress supported)"),
-            ("foo", "foo (only support watch)"),
-            ("bad cmd", "bad cmd (only support watch)"),
-            ("watch", "watch (command type or key is not provided)"),
-            ("watch -- echo", "watch -- echo (bad number of arguments)"),
+            ("", ":  (watch and progress supported)"),
+            ("foo", " foo (only support watch)"),
+            ("bad cmd", " bad cmd (only support watch)"),
+            ("watch", " watch (command type or key is not provided)"),
+            ("watch -- echo", " watch -- echo (bad number of arguments)"),
+            (
+                "watch a b --prefix",
+                " watch a b --prefix (`range_end` and `--prefix` are mutually exclusive)",
+            ),
         ] {
             assert_eq!(check(line), Ok(Line::Ignored(text.to_owned())), "{line}");
         }
@@ -132,7 +141,6 @@ mod tests {
             check("watch --bogus a"),
             Err((128, "unknown flag: --bogus".to_owned()))
         );
-        let no_command = "bad number of arguments (found separator --, but no commands)";
-        assert_eq!(check("watch a --"), Err((128, no_command.to_owned())));
+        assert_eq!(check("watch a --"), Err((128, NO_COMMAND.to_owned())));
     }
 }

@@ -36,8 +36,8 @@ pub(super) struct Plan {
     pub(super) command: Vec<Bytes>,
 }
 
-/// What is said of a watch without a key.
-pub(super) const NO_KEY: &str = "bad number of arguments";
+/// What is said of `--` with nothing behind it.
+pub(super) const NO_COMMAND: &str = "bad number of arguments (found separator --, but no commands)";
 
 impl Plan {
     pub(super) fn new(arguments: &Arguments, environment: &Environment) -> Result<Self, Exit> {
@@ -50,12 +50,11 @@ impl Plan {
             return Err(bad(message));
         }
         if arguments.dash.is_some() && command.is_empty() {
-            let message = "bad number of arguments (found separator --, but no commands)";
-            return Err(bad(message));
+            return Err(bad(NO_COMMAND));
         }
         let (key, end) = match (keys, &environment.key) {
             ([], key) if !key.is_empty() => (key.clone(), environment.range_end.clone()),
-            ([], _) => return Err(bad(NO_KEY)),
+            ([], _) => return Err(bad("bad number of arguments")),
             (_, key) if !key.is_empty() => {
                 let message = "bad number of arguments (found conflicting environment key)";
                 return Err(bad(message));

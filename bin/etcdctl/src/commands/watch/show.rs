@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use client::Watch;
 use proto::error::Error as Known;
-use proto::etcdserverpb::WatchResponse;
+use proto::etcdserverpb::{ResponseHeader, WatchResponse};
 use proto::mvccpb::{Event, event::EventType};
 
 use crate::commands::execute;
@@ -52,6 +52,7 @@ pub(super) async fn show(
 /// What is printed for a watch that was never there.
 fn refused() -> WatchResponse {
     WatchResponse {
+        header: Some(ResponseHeader::default()),
         canceled: true,
         ..WatchResponse::default()
     }
