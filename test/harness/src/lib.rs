@@ -2,8 +2,9 @@
 //!
 //! The binaries are those of the release profile, built by `cargo xtask test` beforehand; a missing
 //! one is an error that names the command. Tests in other languages run through [`tool`], which
-//! names what is missing instead of passing without it.
+//! names what is missing instead of passing without it; those in Go through [`go`].
 
+pub mod go;
 mod member;
 mod ports;
 pub mod tool;

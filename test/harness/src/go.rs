@@ -1,0 +1,66 @@
+//! Test programs in Go: etcd's own client and server code against members of ours.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Mutex;
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::{program, repository, tool};
+
+/// The folder of the module.
+const MODULE: &str = "test/interop/go";
+/// The variable that tells the tests which binary to start.
+const PROGRAM: &str = "ETCD_PROGRAM";
+
+/// Test programs that are built, by package: each is linked once.
+static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
+
+/// Runs the tests of a package of the module whose names begin with `prefix`; they start members
+/// themselves. `scratch` is for the built program.
+///
+/// # Errors
+/// When Go is missing, or a test fails: what it printed is part of the error.
+pub fn test(package: &str, prefix: &str, scratch: &str) -> Result<()> {
+    let tests = build(package, scratch)?;
+    let output = Command::new(&tests)
+        .args(["-test.run", &format!("^Test{prefix}"), "-test.v"])
+        .args(["-test.parallel", "4", "-test.timeout", "10m"])
+        .env(PROGRAM, program("etcd")?)
+        .current_dir(repository(MODULE).join(package))
+        .output()
+        .with_context(|| format!("{} could not be started", tests.display()))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    ensure!(
+        output.status.success(),
+        "the Go tests {prefix} of {package} failed: {}\n{text}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let passed = text.matches("--- PASS").count();
+    ensure!(passed > 0, "no Go test of {package} is called Test{prefix}");
+    println!("{package}: {passed} Go tests {prefix} passed");
+    Ok(())
+}
+
+fn build(package: &str, scratch: &str) -> Result<PathBuf> {
+    // Whoever comes second waits for the first one's build.
+    let mut built = BUILT
+        .lock()
+        .map_err(|_| anyhow::anyhow!("a build failed"))?;
+    if let Some(tests) = built.get(package) {
+        return Ok(tests.clone());
+    }
+    tool::require("go", "version")?;
+    let tests = PathBuf::from(scratch).join(format!("{package}.test"));
+    let path = tests.to_str().context("the scratch folder's path")?;
+    let source = format!("./{package}");
+    tool::run(
+        &repository(MODULE),
+        "go",
+        &["test", "-c", "-o", path, &source],
+    )?;
+    built.insert(package.to_owned(), tests.clone());
+    Ok(tests)
+}

@@ -1,0 +1,70 @@
+//! etcd's own Go code against members of ours: its client for everything that a client can ask, and its
+//! server code for everything that a member writes.
+
+/// Runs the Go tests of a package that begin with a prefix.
+fn go(package: &str, prefix: &str) {
+    harness::go::test(package, prefix, env!("CARGO_TARGET_TMPDIR")).expect(prefix);
+}
+
+#[test]
+fn keys_and_values() {
+    go("client", "KV");
+}
+
+#[test]
+fn transactions() {
+    go("client", "Txn");
+}
+
+/// Watches resume over a crash of the member, too.
+#[test]
+fn watches() {
+    go("client", "Watch");
+}
+
+#[test]
+fn leases() {
+    go("client", "Lease");
+}
+
+/// Mutexes, elections, sessions and transactional memory.
+#[test]
+fn concurrency() {
+    go("client", "Concurrency");
+}
+
+/// Naming, mirror, namespaces, leasing and ordering.
+#[test]
+fn recipes() {
+    go("client", "Recipes");
+}
+
+/// Status, members, hashes, space, alarms, snapshots and health.
+#[test]
+fn maintenance() {
+    go("client", "Maintenance");
+}
+
+/// What a kube-apiserver asks for.
+#[test]
+fn kubernetes() {
+    go("client", "Kube");
+}
+
+/// bbolt, etcd's tools and a real member accept a snapshot.
+#[test]
+fn snapshots_are_etcds() {
+    go("server", "Snapshot");
+}
+
+/// etcd's own reader reads the log.
+#[test]
+fn the_log_is_etcds() {
+    go("server", "Log");
+}
+
+/// Thousands of random requests are answered as a real etcd answers them.
+#[test]
+fn answers_are_etcds() {
+    go("server", "Same");
+}
