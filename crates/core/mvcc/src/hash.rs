@@ -191,14 +191,13 @@ impl Phase {
 }
 
 impl Rule {
-    /// Whether anything of a key is kept at the hashed revision.
+    /// Whether anything of a key is kept at the hashed revision. Of a key that was deleted in that
+    /// very revision that is the tombstone, even if the same transaction put the key again.
     fn keeps(self, entry: &KeyEntry, at: i64) -> bool {
-        let is_deleted_then = || {
-            let newest = entry.newest_change_at(at);
-            newest.is_some_and(|change| change.tombstone && change.main == at)
-        };
-        entry.at(at).is_some()
-            || (matches!(self, Self::Live { compacting: true }) && is_deleted_then())
+        match self {
+            Self::Live { compacting } if is_deleted_in(entry, at) => compacting,
+            _ => entry.at(at).is_some(),
+        }
     }
 
     /// The record of a key at or below the compacted revision that counts, if any does.
@@ -206,7 +205,8 @@ impl Rule {
         match self {
             Self::Live { .. } => {
                 let revision = entry.at(at)?.revision;
-                (revision.main <= compacted).then_some(revision)
+                let counts = revision.main <= compacted && !is_deleted_in(entry, at);
+                counts.then_some(revision)
             }
             Self::Left { tombstones } => {
                 let newest = entry.newest_change_at(compacted)?;
@@ -215,6 +215,13 @@ impl Rule {
             }
         }
     }
+}
+
+/// Whether a change of exactly that main revision deleted the key.
+fn is_deleted_in(entry: &KeyEntry, main: i64) -> bool {
+    let changes = entry.changes_from(main);
+    let mut then = changes.take_while(|change| change.main == main);
+    then.any(|change| change.tombstone)
 }
 
 fn add_entries(hash: u32, entries: &[Entry], compacted: i64, keep: &[Revision]) -> u32 {

@@ -190,18 +190,19 @@ impl Naive {
 
     /// As a compaction to `revision` remembers it, or as it is asked for.
     fn hash_kv_of(&self, revision: i64, compacting: bool) -> HashKv {
+        let deleted_then: Vec<&Stored> = self
+            .left
+            .iter()
+            .filter(|change| change.tombstone && change.revision.main == revision)
+            .collect();
         let mut keep: Vec<Revision> = self
             .visible(revision)
-            .into_values()
-            .map(|change| change.revision)
+            .into_iter()
+            .filter(|(key, _)| deleted_then.iter().all(|change| change.record.key != *key))
+            .map(|(_, change)| change.revision)
             .collect();
         if compacting {
-            let tombstones = self.left.iter().filter(|change| change.tombstone);
-            keep.extend(
-                tombstones
-                    .filter(|change| change.revision.main == revision)
-                    .map(|change| change.revision),
-            );
+            keep.extend(deleted_then.iter().map(|change| change.revision));
         }
         let mut hash = crc32c::crc32c(b"key");
         for change in &self.left {
