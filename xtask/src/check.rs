@@ -39,5 +39,12 @@ pub(crate) fn static_checks() -> Result<()> {
         "--quiet",
         "--document-private-items",
     ];
-    run(&cargo(), &docs, &[("RUSTDOCFLAGS", "-D warnings -A rustdoc::private_intra_doc_links")])
+    run(
+        &cargo(),
+        &docs,
+        &[(
+            "RUSTDOCFLAGS",
+            "-D warnings -A rustdoc::private_intra_doc_links",
+        )],
+    )
 }

@@ -1,3 +1,5 @@
+//! Frames at every cut, of every kind and from a hostile sender.
+
 use std::{collections::VecDeque, convert::Infallible, task::Waker};
 
 use hyper::body::Frame;

@@ -1,3 +1,5 @@
+//! Which transactions name a key twice, against a model and etcd's quirks.
+
 use bytes::Bytes;
 use proptest::prelude::*;
 use proto::etcdserverpb::{PutRequest, RangeRequest};

@@ -1,3 +1,5 @@
+//! Replies equal prost's encoding byte for byte.
+
 use proptest::prelude::*;
 use prost::Message as _;
 use proto::etcdserverpb::response_op::Response as WireResponse;
