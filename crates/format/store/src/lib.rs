@@ -36,6 +36,7 @@ mod header;
 #[cfg(test)]
 mod hostile;
 mod log;
+mod many;
 mod peek;
 mod reader;
 mod reclaim;

@@ -9,6 +9,7 @@ use types::{Index, Revision, Term};
 use crate::bucket::{Bucket, Buckets};
 use crate::dead::DeadBits;
 use crate::error::StoreFault;
+use crate::many::get_many;
 use crate::scan::Scan;
 use crate::store::Entry;
 use crate::view::{Shared, Sizes, View};
@@ -37,6 +38,17 @@ impl Reader {
             Some(segment) => segment.get(revision),
             None => Ok(None),
         }
+    }
+
+    /// The encoded records of many revisions, in the given order; as [`Reader::get`] for each, but
+    /// those that were written together are read together.
+    ///
+    /// The records may share the blocks that they were read from: copy what is kept for long.
+    ///
+    /// # Errors
+    /// [`StoreFault`] when the disk or its contents are wrong.
+    pub fn get_many(&self, revisions: &[Revision]) -> Result<Vec<Option<Bytes>>, StoreFault> {
+        get_many(&self.shared.view.load(), revisions)
     }
 
     /// The live records from `from` up to main revision `to_main`, in order.

@@ -152,6 +152,13 @@ impl Segment {
         after.saturating_sub(1)
     }
 
+    /// The block in which `revision` would be.
+    pub(crate) fn span_of(&self, revision: Revision) -> Option<BlockSpan> {
+        let blocks = self.blocks.read();
+        let after = blocks_before(&blocks.list, revision);
+        blocks.span(after.checked_sub(1)?)
+    }
+
     #[inline]
     fn locate(&self, revision: Revision) -> Option<BlockRef> {
         let blocks = self.blocks.read();
@@ -187,8 +194,13 @@ impl Segment {
 
     /// Reads a block to a buffer of its own.
     pub(crate) fn read_block(&self, block: &BlockRef) -> Result<Bytes, StoreFault> {
-        let mut bytes = vec![0; block.len as usize];
-        self.file.read(&mut bytes, block.offset)?;
+        self.read_at(block.offset, u64::from(block.len))
+    }
+
+    /// Reads a part of the file that holds blocks to a buffer of its own.
+    pub(crate) fn read_at(&self, offset: u64, len: u64) -> Result<Bytes, StoreFault> {
+        let mut bytes = vec![0; len as usize];
+        self.file.read(&mut bytes, offset)?;
         Ok(bytes.into())
     }
 

@@ -112,12 +112,28 @@ impl Model {
         }
         let after = Revision::new(self.newest.main, self.newest.sub + 1);
         assert_eq!(reader.get(after).unwrap(), None);
+        self.check_many(reader);
         assert_eq!(self.buckets, buckets(|bucket| reader.bucket(bucket)));
         let (index, term) = self.position;
         let index = (index != Index(0)).then(|| Bytes::copy_from_slice(&index.0.to_be_bytes()));
         let term = (term != Term(0)).then(|| Bytes::copy_from_slice(&term.0.to_be_bytes()));
         assert_eq!(reader.bucket_get(Bucket::Meta, b"consistent_index"), index);
         assert_eq!(reader.bucket_get(Bucket::Meta, b"term"), term);
+    }
+
+    /// Many records read at once are what each one is: scattered or together, there or not, in any
+    /// order and wanted twice.
+    fn check_many(&self, reader: &Reader) {
+        for every in [1, 2, 7, 40] {
+            let mut wanted: Vec<_> = self.records.keys().copied().step_by(every).collect();
+            wanted.extend([0, 1, i64::MAX].map(|sub| Revision::new(self.newest.main, sub)));
+            wanted.extend([Revision::default(), Revision::new(3, 9)]);
+            wanted.extend_from_within(..wanted.len().min(3));
+            let middle = wanted.len() / 2;
+            wanted.rotate_left(middle);
+            let each: Result<Vec<_>, _> = wanted.iter().map(|r| reader.get(*r)).collect();
+            assert_eq!(reader.get_many(&wanted).unwrap(), each.unwrap());
+        }
     }
 
     /// Compares the directory entries seen at open: all that is live, nothing that never was.
