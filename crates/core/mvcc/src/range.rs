@@ -3,7 +3,7 @@
 //! Filters and all orders but that by value are decided from the index, so that only records which
 //! are returned are read. Records are read outside the index's lock.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use bytes::Bytes;
 use types::{KeyRange, LeaseId, Record};
@@ -141,7 +141,9 @@ fn read_range(
         let first = read.items.len();
         read.step(view)?;
         if settled && keys != Keys::FromIndex {
-            read.fetch(shared, first)?;
+            // The last one may only tell that there are more.
+            let end = query.limit().unwrap_or(usize::MAX).min(read.items.len());
+            read.fetch(shared, first.min(end)..end)?;
         }
     }
     if !settled {
@@ -149,7 +151,7 @@ fn read_range(
     }
     let more = read.cut();
     if keys != Keys::FromIndex {
-        read.fetch(shared, 0)?;
+        read.fetch(shared, 0..read.items.len())?;
     }
     read.finish(keys, more)
 }
@@ -218,14 +220,16 @@ impl<'q> RangeRead<'q> {
         })
     }
 
-    /// Reads the records of the items from `first` on that are not read yet.
-    fn fetch(&mut self, shared: &Shared, first: usize) -> Result<(), RangeError> {
-        for item in &mut self.items[first..] {
-            if item.record.is_empty() {
-                item.record = shared
-                    .record_in_walk(item.visible.revision)
-                    .map_err(|fault| shared.explain(fault, self.revision))?;
-            }
+    /// Reads the records of some items that are not read yet.
+    fn fetch(&mut self, shared: &Shared, which: Range<usize>) -> Result<(), RangeError> {
+        let unread = |item: &&mut Item| item.record.is_empty();
+        let items: Vec<_> = self.items[which].iter_mut().filter(unread).collect();
+        let revisions: Vec<_> = items.iter().map(|item| item.visible.revision).collect();
+        let records = shared
+            .records_in_walk(&revisions)
+            .map_err(|fault| shared.explain(fault, self.revision))?;
+        for (item, record) in items.into_iter().zip(records) {
+            item.record = record;
         }
         Ok(())
     }
@@ -253,7 +257,7 @@ impl<'q> RangeRead<'q> {
     }
 
     fn sort_by_value(&mut self, shared: &Shared) -> Result<(), RangeError> {
-        self.fetch(shared, 0)?;
+        self.fetch(shared, 0..self.items.len())?;
         let mut valued = Vec::with_capacity(self.items.len());
         for item in self.items.drain(..) {
             valued.push((decode(item.visible, &item.record)?.value, item));
@@ -348,10 +352,11 @@ fn chunk_once(
             });
             Ok::<_, RangeError>(())
         })?;
-        for wanted in wanted.drain(..) {
-            let record = shared.record_in_walk(wanted);
-            kvs.push(record.map_err(|fault| shared.explain(fault, revision))?);
-        }
+        let records = shared
+            .records_in_walk(&wanted)
+            .map_err(|fault| shared.explain(fault, revision))?;
+        kvs.extend(records);
+        wanted.clear();
     }
     let next_after = match cursor.position() {
         Some(position) if !cursor.is_done() => Some(Bytes::copy_from_slice(position)),

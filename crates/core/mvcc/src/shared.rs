@@ -93,6 +93,30 @@ impl Shared {
         }
     }
 
+    /// The records of many revisions in a walk, in their order.
+    pub(crate) fn records_in_walk(&self, revisions: &[Revision]) -> Result<Vec<Bytes>, Fault> {
+        let mut found: Vec<_> = {
+            let buffer = self.buffer.read();
+            let revisions = revisions.iter();
+            revisions.map(|revision| buffer.get(*revision)).collect()
+        };
+        let mut missing = Vec::new();
+        for (found, revision) in found.iter_mut().zip(revisions) {
+            if found.is_none() {
+                *found = self.cache.get(*revision);
+            }
+            if found.is_none() {
+                missing.push(*revision);
+            }
+        }
+        let mut stored = self.store.get_many(&missing)?.into_iter();
+        let records = found.into_iter().zip(revisions).map(|(found, &revision)| {
+            let record = found.or_else(|| stored.next().flatten());
+            record.ok_or(Fault::Missing { revision })
+        });
+        records.collect()
+    }
+
     fn held(&self, revision: Revision) -> Option<Bytes> {
         let buffered = self.buffer.read().get(revision);
         buffered.or_else(|| self.cache.get(revision))
