@@ -82,3 +82,49 @@ fn readers_never_notice_the_writer() {
         is_done.store(true, Ordering::Relaxed);
     });
 }
+
+/// A snapshot that lacks a deletion but has what was deleted would restore it. Marks and swaps are
+/// quick, so it takes many rounds to meet one half-way.
+#[test]
+fn snapshots_never_undo_a_deletion() {
+    (0..800).for_each(|_| mark_under_snapshots());
+}
+
+fn mark_under_snapshots() {
+    const KEYS: u16 = 40;
+    let dir = MemDir::new();
+    let (mut store, _) = open(&dir, 1000).expect("a sound disk");
+    let mut model = Model::default();
+    let mut commit = |key, tombstone| {
+        let batch = model.batch(&[(key, 60, tombstone)], vec![]);
+        store.commit(&batch).expect("a sound disk");
+        model.apply(&batch);
+        batch.entries[0].revision
+    };
+    let puts: Vec<_> = (0..KEYS).map(|key| commit(key, false)).collect();
+    let deletes: Vec<_> = (0..KEYS).map(|key| commit(key, true)).collect();
+    let is_done = AtomicBool::new(false);
+    let reader = store.reader();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_done.load(Ordering::Relaxed) {
+                let snapshot = reader.snapshot();
+                let all = snapshot.scan(Revision::default(), usize::MAX, usize::MAX);
+                let all = all.expect("a sound disk");
+                let is_live = |r| all.binary_search_by_key(&r, |e| e.revision).is_ok();
+                for (put, delete) in puts.iter().zip(&deletes) {
+                    assert!(!is_live(*put) || is_live(*delete), "{put}");
+                }
+            }
+        });
+        for (n, pair) in puts.iter().zip(&deletes).enumerate() {
+            let marked = store.mark_dead(&[*pair.0, *pair.1]);
+            assert_eq!(marked.expect("a sound disk"), 2);
+            if n % 4 == 3 {
+                store.defragment();
+                store.reclaim(10_000).expect("a sound disk");
+            }
+        }
+        is_done.store(true, Ordering::Relaxed);
+    });
+}
