@@ -71,20 +71,11 @@ async fn run(invocation: Invocation) -> Result<(), Exit> {
         }
     };
     prompt("compares:")?;
-    let compare = section()?
-        .iter()
-        .map(|line| comparison(line))
-        .collect::<Result<_, _>>()?;
+    let compare = section(comparison)?;
     prompt("success requests (get, put, del):")?;
-    let success = section()?
-        .iter()
-        .map(|line| operation(line))
-        .collect::<Result<_, _>>()?;
+    let success = section(operation)?;
     prompt("failure requests (get, put, del):")?;
-    let failure = section()?
-        .iter()
-        .map(|line| operation(line))
-        .collect::<Result<_, _>>()?;
+    let failure = section(operation)?;
     let session = invocation.session()?;
     let client = session.client().await?;
     let request = TxnRequest {
@@ -97,8 +88,9 @@ async fn run(invocation: Invocation) -> Result<(), Exit> {
         .print(&Answer::Txn(client.txn(request).await?))
 }
 
-/// The lines up to the next blank one.
-fn section() -> Result<Vec<String>, Exit> {
+/// Reads lines up to the next blank one; a line that cannot be understood ends the program at
+/// once, so that nobody types on in vain.
+fn section<T>(understand: impl Fn(&str) -> Result<T, Exit>) -> Result<Vec<T>, Exit> {
     let mut lines = Vec::new();
     loop {
         let mut line = String::new();
@@ -109,7 +101,7 @@ fn section() -> Result<Vec<String>, Exit> {
         }
         match line.trim() {
             "" => return Ok(lines),
-            line => lines.push(line.to_owned()),
+            line => lines.push(understand(line)?),
         }
     }
 }

@@ -9,6 +9,8 @@ pub(crate) mod json;
 mod protobuf;
 mod simple;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use answer::{Answer, DowngradeStep, Endpoint, Health, Shown};
 
