@@ -42,8 +42,17 @@ impl Member {
     /// # Errors
     /// When it ends or stays silent; the end of its log is part of the error.
     pub fn start(dir: &Path, flags: &[&str]) -> Result<Self> {
+        Self::start_on(&dir.join("data"), dir, flags)
+    }
+
+    /// As [`Member::start`], with a data directory that may be on another disk than the log's folder, or
+    /// that another member had.
+    ///
+    /// # Errors
+    /// As [`Member::start`].
+    pub fn start_on(data: &Path, dir: &Path, flags: &[&str]) -> Result<Self> {
         let mut member = Self {
-            dir: dir.join("data"),
+            dir: data.to_path_buf(),
             port: free_port()?,
             peer_port: free_port()?,
             flags: flags.iter().map(ToString::to_string).collect(),
