@@ -21,6 +21,8 @@ struct Shared<T> {
 #[derive(Debug)]
 struct Queue<T> {
     items: Vec<T>,
+    /// Whether the owner is to take the items before it sleeps.
+    is_due: bool,
     is_owner_asleep: bool,
     is_closed: bool,
 }
@@ -35,6 +37,7 @@ impl<T> Default for Inbox<T> {
     fn default() -> Self {
         let queue = Queue {
             items: Vec::new(),
+            is_due: false,
             is_owner_asleep: false,
             is_closed: false,
         };
@@ -54,8 +57,10 @@ impl<T> Inbox<T> {
     /// Adds items with one wake-up at the most.
     pub(crate) fn extend(&self, items: impl IntoIterator<Item = T>) {
         let mut queue = self.0.queue.lock();
+        let waiting = queue.items.len();
         queue.items.extend(items);
-        let wake = queue.is_owner_asleep && !queue.items.is_empty();
+        queue.is_due |= queue.items.len() > waiting;
+        let wake = queue.is_owner_asleep && queue.is_due;
         queue.is_owner_asleep &= !wake;
         drop(queue);
         if wake {
@@ -63,8 +68,15 @@ impl<T> Inbox<T> {
         }
     }
 
-    /// Adds one item that can wait for the next push: nobody is woken for it.
+    /// Adds one item that an owner who is awake takes before it sleeps; one who sleeps is not woken.
     pub(crate) fn leave(&self, item: T) {
+        let mut queue = self.0.queue.lock();
+        queue.items.push(item);
+        queue.is_due = true;
+    }
+
+    /// Adds one item that waits for the next push, or for the end.
+    pub(crate) fn defer(&self, item: T) {
         self.0.queue.lock().items.push(item);
     }
 
@@ -86,7 +98,7 @@ impl<T> Inbox<T> {
     /// deadline; false once the inbox is closed and empty.
     pub(crate) fn take(&self, batch: &mut Vec<T>, deadline: Option<Instant>) -> bool {
         let mut queue = self.0.queue.lock();
-        while queue.items.is_empty() && !queue.is_closed {
+        while !queue.is_due && !queue.is_closed {
             queue.is_owner_asleep = true;
             let timed_out = match deadline {
                 None => {
@@ -101,6 +113,7 @@ impl<T> Inbox<T> {
             }
         }
         let is_open = !queue.is_closed || !queue.items.is_empty();
+        queue.is_due = false;
         if batch.is_empty() {
             std::mem::swap(batch, &mut queue.items);
         } else {
@@ -139,14 +152,17 @@ mod tests {
     #[test]
     fn what_was_left_comes_with_the_next_push() {
         let inbox = Inbox::default();
-        inbox.leave(1);
-        inbox.push(2);
-        inbox.leave(3);
-        inbox.close();
         let mut batch = Vec::new();
+        inbox.leave(1);
+        inbox.defer(2);
         assert!(inbox.take(&mut batch, None));
-        assert_eq!(batch, [1, 2, 3]);
-        batch.clear();
+        inbox.defer(3);
+        inbox.push(4);
+        assert!(inbox.take(&mut batch, None));
+        inbox.defer(5);
+        inbox.close();
+        assert!(inbox.take(&mut batch, None));
+        assert_eq!(batch, [1, 2, 3, 4, 5]);
         assert!(!inbox.take(&mut batch, None));
     }
 

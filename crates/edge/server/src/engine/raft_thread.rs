@@ -169,7 +169,7 @@ impl RaftThread {
     fn write(&self, write: Option<Write>, mark: Option<SnapshotMark>) {
         match write {
             Some(write) if write.must_sync => self.log.push(LogInput::Write(write)),
-            Some(write) => self.log.leave(LogInput::Write(write)),
+            Some(write) => self.log.defer(LogInput::Write(write)),
             None => {}
         }
         if let Some(mark) = mark {
