@@ -44,6 +44,23 @@ pub fn test(package: &str, prefix: &str, scratch: &str) -> Result<()> {
     Ok(())
 }
 
+/// Builds one of etcd's own programs, as it is published, into a folder.
+///
+/// # Errors
+/// When Go is missing or the build fails.
+pub fn published(program: &str, scratch: &str) -> Result<PathBuf> {
+    tool::require("go", "version")?;
+    let path = PathBuf::from(scratch).join("published").join(program);
+    let output = path.to_str().context("the scratch folder's path")?;
+    let package = format!("go.etcd.io/etcd/{program}/v3");
+    tool::run(
+        &repository(MODULE),
+        "go",
+        &["build", "-o", output, &package],
+    )?;
+    Ok(path)
+}
+
 fn build(package: &str, scratch: &str) -> Result<PathBuf> {
     // Whoever comes second waits for the first one's build.
     let mut built = BUILT

@@ -92,10 +92,7 @@ impl Member {
     }
 
     fn arguments(&self) -> Vec<String> {
-        let (client, peer) = (
-            self.endpoint(),
-            format!("http://127.0.0.1:{}", self.peer_port),
-        );
+        let (client, peer) = (self.endpoint(), self.peer_endpoint());
         let mut arguments = vec![
             format!("--data-dir={}", self.dir.display()),
             format!("--listen-client-urls={client}"),
@@ -112,6 +109,12 @@ impl Member {
     #[must_use]
     pub fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Where other members reach it.
+    #[must_use]
+    pub fn peer_endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.peer_port)
     }
 
     /// The port for clients.

@@ -1,0 +1,103 @@
+//! What a program did, in a form in which two runs can be compared.
+
+use std::fmt::{self, Display};
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+/// How much of two outcomes must be the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// All of it.
+    Exact,
+    /// All but numbers, and the widths of columns that follow from them.
+    Numbers,
+    /// The same lines in any order: what is printed first is not promised.
+    Unordered,
+    /// The exit code and the error alone.
+    Code,
+}
+
+/// What a program did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    /// The lines that begin with `Error:`; the rest is logs and usage.
+    pub(crate) errors: Vec<String>,
+    pub(crate) stderr: String,
+}
+
+/// Runs a program to its end.
+pub(crate) fn run(mut command: Command, input: &str) -> Outcome {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Who reads no input may have ended already.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    let errors = stderr.lines().filter(|line| line.starts_with("Error:"));
+    Outcome {
+        code: output.status.code(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        errors: errors.map(str::to_owned).collect(),
+        stderr,
+    }
+}
+
+impl Outcome {
+    /// Without texts that differ from member to member.
+    pub(crate) fn without(mut self, secrets: &[(String, String)]) -> Self {
+        for (secret, name) in secrets {
+            let bare = secret.trim_start_matches("http://");
+            for text in [&mut self.stdout, &mut self.stderr] {
+                *text = text.replace(secret, name).replace(bare, name);
+            }
+            for error in &mut self.errors {
+                *error = error.replace(secret, name).replace(bare, name);
+            }
+        }
+        self
+    }
+
+    pub(crate) fn is_like(&self, other: &Self, kind: Kind) -> bool {
+        let lines = |text: &str| {
+            let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+            lines.sort_unstable();
+            lines
+        };
+        let is_same = match kind {
+            Kind::Exact => self.stdout == other.stdout,
+            Kind::Numbers => without_numbers(&self.stdout) == without_numbers(&other.stdout),
+            Kind::Unordered => lines(&self.stdout) == lines(&other.stdout),
+            Kind::Code => true,
+        };
+        is_same && self.code == other.code && self.errors == other.errors
+    }
+}
+
+impl Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let code = self
+            .code
+            .map_or("a signal".to_owned(), |code| code.to_string());
+        write!(f, "exit {code}\n{}{}", self.stdout, self.stderr)
+    }
+}
+
+/// Numbers, hexadecimal ones and those with units too, become `#`; what makes columns wide goes.
+fn without_numbers(text: &str) -> String {
+    let is_outside = |c: char| !c.is_ascii_alphanumeric() && c != '.' && c != 'µ';
+    let mut plain = String::new();
+    for word in text.split_inclusive(is_outside) {
+        let core = word.trim_end_matches(is_outside);
+        let is_number = core.contains(|c: char| c.is_ascii_digit());
+        plain.push_str(if is_number { "#" } else { core });
+        plain.push_str(&word[core.len()..]);
+    }
+    plain.retain(|c| c != '─' && c != ' ');
+    plain
+}
