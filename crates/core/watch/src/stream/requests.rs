@@ -63,12 +63,13 @@ impl Stream {
         if let Some(reason) = create.denied {
             return Err(Refusal::Denied(reason));
         }
+        // In etcd's order: which of two reasons is given is what clients see.
+        if create.start_revision < 0 {
+            return Err(Refusal::NegativeStart);
+        }
         let range = key_range(create.key, create.range_end);
         if range.is_empty() {
             return Err(Refusal::EmptyRange);
-        }
-        if create.start_revision < 0 {
-            return Err(Refusal::NegativeStart);
         }
         let watch_id = self.choose_id(create.watch_id)?;
         let next = match create.start_revision {
