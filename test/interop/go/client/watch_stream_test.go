@@ -146,6 +146,11 @@ func TestWatchStreamRefusals(t *testing.T) {
 		WatchId: -1, Created: true, Canceled: true,
 		CancelReason: "etcdserver: mvcc: required revision has been compacted",
 	})
+	s.create(&pb.WatchCreateRequest{Key: []byte("b"), RangeEnd: []byte("a"), StartRevision: -1})
+	s.wants(&pb.WatchResponse{
+		WatchId: -1, Created: true, Canceled: true,
+		CancelReason: "etcdserver: mvcc: required revision has been compacted",
+	})
 	s.create(&pb.WatchCreateRequest{Key: []byte("k"), StartRevision: 3})
 	created := s.wants(&pb.WatchResponse{WatchId: 0, Created: true})
 	e.equal("revision when created", created.Header.Revision, int64(5))

@@ -180,17 +180,23 @@ func TestWatchLongHistory(t *testing.T) {
 	e := start(t)
 	const count = 6000
 	value := strings.Repeat("v", 100)
-	write := func(from, to int) {
+	write := func(from, to int) error {
 		for n := from; n < to; n += 3 {
-			_, err := e.txn(
-				clientv3.OpPut("a", value), clientv3.OpPut("b", fmt.Sprint(n)), clientv3.OpPut("c", value))
-			e.check(err)
+			ops := []clientv3.Op{
+				clientv3.OpPut("a", value), clientv3.OpPut("b", fmt.Sprint(n)), clientv3.OpPut("c", value),
+			}
+			if _, err := e.txn(ops...); err != nil {
+				return err
+			}
 		}
+		return nil
 	}
-	write(0, count/2)
+	e.check(write(0, count/2))
 	watch := e.c.Watch(e.ctx, "", clientv3.WithPrefix(), clientv3.WithRev(2))
-	go write(count/2, count)
+	written := make(chan error, 1)
+	go func() { written <- write(count/2, count) }()
 	found := e.collect(watch, count)
+	e.check(<-written)
 	for n, event := range found {
 		key := string("abc"[n%3])
 		if revision := int64(2 + n/3); string(event.Kv.Key) != key || event.Kv.ModRevision != revision {

@@ -23,8 +23,12 @@ import (
 // stepsVariable is the variable of the environment that makes this test run longer than usual.
 const stepsVariable = "SAME_STEPS"
 
+// killEvery is after how many steps the member is killed and started again.
+const killEvery = 600
+
 // The same random requests, many of them senseless, go to a member and to a real etcd: answer by answer
-// they say the same, and in the end both tell watchers the same history.
+// they say the same, though the member is killed now and then, and in the end both tell watchers the same
+// history.
 func TestSameAnswersAsEtcd(t *testing.T) {
 	steps := 2500
 	if text := os.Getenv(stepsVariable); text != "" {
@@ -33,11 +37,18 @@ func TestSameAnswersAsEtcd(t *testing.T) {
 	ctx := limited(t)
 	for seed := range uint64(3) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			ours := process.Start(t, "--unsafe-no-fsync").Connect()
+			t.Parallel()
+			member := process.Start(t, "--unsafe-no-fsync")
+			ours := member.Connect()
 			real := startReal(t, func(*embed.Config) {})
 			run := &comparison{t, ctx, ours.ActiveConnection(), real.ActiveConnection(), newRequests(seed)}
 			for step := range steps {
 				run.step(step)
+				if step%killEvery == killEvery-1 {
+					member.Kill()
+					member.Restart()
+					run.requests.forgetHashes()
+				}
 			}
 			run.compareHistories(ours, real)
 		})
@@ -53,7 +64,12 @@ type comparison struct {
 
 func (c *comparison) step(step int) {
 	c.Helper()
-	request := c.requests.next()
+	c.same(step, c.requests.next())
+}
+
+// same sends a request to both.
+func (c *comparison) same(step int, request proto.Message) {
+	c.Helper()
 	want, revision := answer(c.ctx, c.real, request)
 	got, _ := answer(c.ctx, c.ours, request)
 	if got != want {
@@ -67,30 +83,31 @@ func (c *comparison) step(step int) {
 // answer sends a request and writes its answer, or its error, without what differs between members.
 func answer(ctx context.Context, connection *grpc.ClientConn, request proto.Message) (string, int64) {
 	kv, lease := pb.NewKVClient(connection), pb.NewLeaseClient(connection)
+	wait := grpc.WaitForReady(true) // the member may have been restarted
 	switch request := request.(type) {
 	case *pb.RangeRequest:
-		return write(kv.Range(ctx, request))
+		return write(kv.Range(ctx, request, wait))
 	case *pb.PutRequest:
-		return write(kv.Put(ctx, request))
+		return write(kv.Put(ctx, request, wait))
 	case *pb.DeleteRangeRequest:
-		return write(kv.DeleteRange(ctx, request))
+		return write(kv.DeleteRange(ctx, request, wait))
 	case *pb.TxnRequest:
-		return write(kv.Txn(ctx, request))
+		return write(kv.Txn(ctx, request, wait))
 	case *pb.CompactionRequest:
-		return write(kv.Compact(ctx, request))
+		return write(kv.Compact(ctx, request, wait))
 	case *pb.LeaseGrantRequest:
-		return write(lease.LeaseGrant(ctx, request))
+		return write(lease.LeaseGrant(ctx, request, wait))
 	case *pb.LeaseRevokeRequest:
-		return write(lease.LeaseRevoke(ctx, request))
+		return write(lease.LeaseRevoke(ctx, request, wait))
 	case *pb.LeaseTimeToLiveRequest:
-		response, err := lease.LeaseTimeToLive(ctx, request)
+		response, err := lease.LeaseTimeToLive(ctx, request, wait)
 		if err == nil {
 			response.TTL = min(response.TTL, 0) // what remains differs
 			slices.SortFunc(response.Keys, slices.Compare)
 		}
 		return write(response, err)
 	case *pb.HashKVRequest:
-		return write(pb.NewMaintenanceClient(connection).HashKV(ctx, request))
+		return write(pb.NewMaintenanceClient(connection).HashKV(ctx, request, wait))
 	}
 	panic(fmt.Sprintf("%T is not sent", request))
 }
@@ -165,10 +182,29 @@ type requests struct {
 	source    *rand.Rand
 	revision  int64 // of the store
 	compacted int64
+	// Compactions whose hashes a restarted member does not remember.
+	forgotten map[int64]bool
+	remember  []int64
+}
+
+// forgetHashes is told that the member was restarted.
+func (r *requests) forgetHashes() {
+	for _, revision := range r.remember {
+		r.forgotten[revision] = true
+	}
+}
+
+func (r *requests) hash() *pb.HashKVRequest {
+	revision := r.past()
+	if r.forgotten[revision] {
+		revision = 0
+	}
+	return &pb.HashKVRequest{Revision: revision}
 }
 
 func newRequests(seed uint64) *requests {
-	return &requests{source: rand.New(rand.NewPCG(seed, 1)), revision: 1, compacted: -1}
+	source := rand.New(rand.NewPCG(seed, 1))
+	return &requests{source: source, revision: 1, compacted: -1, forgotten: map[int64]bool{}}
 }
 
 func (r *requests) next() proto.Message {
@@ -190,7 +226,7 @@ func (r *requests) next() proto.Message {
 	case n < 94:
 		return &pb.LeaseTimeToLiveRequest{ID: r.leaseID(), Keys: r.rarely(2)}
 	default:
-		return &pb.HashKVRequest{Revision: r.past()}
+		return r.hash()
 	}
 }
 
@@ -293,6 +329,7 @@ func (r *requests) compaction() *pb.CompactionRequest {
 	}
 	if revision > r.compacted && revision <= r.revision {
 		r.compacted = revision
+		r.remember = append(r.remember, revision)
 	}
 	// Physical, so that both have remembered its hash when they answer.
 	return &pb.CompactionRequest{Revision: revision, Physical: true}
