@@ -24,19 +24,24 @@ mod watch;
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use apply::Applied;
 use bytes::Bytes;
 use disk::Dir;
 use prost::Message;
 use proto::Method;
-use proto::etcdserverpb::{InternalRaftRequest, ResponseHeader};
+use proto::error::Error;
+use proto::etcdserverpb::{AlarmType, InternalRaftRequest, ResponseHeader};
 use rpc::{Call, Handler, Inbound, Outbound, Status};
 
 use crate::engine::{Engine, Handle};
 use call::Known;
 
 pub(crate) use watch::HubMetrics;
+
+/// Pause between two looks at whether the NOSPACE alarm is raised.
+const ALARM_PAUSE: Duration = Duration::from_millis(2);
 
 /// Answers all gRPC calls of one connection thread.
 pub(crate) struct Services {
@@ -97,7 +102,7 @@ impl Services {
             } = applied.await?;
             let response = result.map_err(error::rejected)?;
             if over_quota {
-                return Err(proto::error::Error::NoSpace.into());
+                return Err(Error::NoSpace.into());
             }
             Ok((response, revision))
         }
@@ -120,13 +125,19 @@ impl Handler for Services {
     async fn unary(self: Rc<Self>, call: Call, request: Bytes) -> Result<Bytes, Status> {
         let known = self.known(&call);
         self.check_unary(known, &call)?;
-        match known {
+        let answer = match known {
             Known::Range => self.range(request).await,
             Known::Put => self.put(request).await,
             Known::DeleteRange => self.delete_range(request).await,
             Known::Txn => self.txn(request).await,
             // The rare calls must not make the future of every call larger.
-            _ => Box::pin(async move { self.rare(known, request).await }).await,
+            _ => Box::pin(self.rare(known, request)).await,
+        };
+        match answer {
+            Err(refusal) if refusal == Status::from(Error::NoSpace) => {
+                Box::pin(self.alarmed(refusal)).await
+            }
+            answer => answer,
         }
     }
 
@@ -154,6 +165,20 @@ impl Handler for Services {
 }
 
 impl Services {
+    /// Whoever is refused for want of space finds the alarm raised, as in etcd. It is raised in the
+    /// background; without a leader it cannot be.
+    async fn alarmed(&self, refusal: Status) -> Result<Bytes, Status> {
+        let raised = async {
+            while !self.engine().alarms().is_active(AlarmType::Nospace) {
+                tokio::time::sleep(ALARM_PAUSE).await;
+            }
+        };
+        let limit = self.engine().limits().request_timeout;
+        // The answer is the same either way.
+        let _ = tokio::time::timeout(limit, raised).await;
+        Err(refusal)
+    }
+
     async fn rare(&self, known: Known, request: Bytes) -> Result<Bytes, Status> {
         match known {
             Known::Compact => self.compact(request).await,
