@@ -104,8 +104,12 @@ fn open(segment: &[u8]) -> bool {
     let Some(next) = last.0.checked_add(1) else {
         return true;
     };
-    if recovered.state.commit > last || recovered.snapshot.index > last {
-        // Entries are missing: whoever starts from it must refuse it.
+    let reached = recovered
+        .entries
+        .last()
+        .map_or(recovered.snapshot.index, |entry| entry.index);
+    if recovered.state.commit > reached || reached != last {
+        // Entries are missing, or marks are out of order: whoever starts from it must refuse it.
         return true;
     }
     let entry = Entry {
