@@ -90,7 +90,11 @@ impl FrameReader {
             return Ok(None);
         }
         if rest < WORD_BYTES {
-            return Err(FrameError::Torn(Damage::Truncated));
+            // A prepared segment of a size that is no multiple of 8 ends in zeros that fit no word.
+            return match is_zero(self.fill(offset, rest)?) {
+                true => Ok(None),
+                false => Err(FrameError::Torn(Damage::Truncated)),
+            };
         }
         let word = self.read_word(offset)?;
         if word == 0 {

@@ -103,6 +103,37 @@ proptest! {
     }
 }
 
+/// A segment whose last bytes are too few for a length word ends there, and is not torn.
+#[test]
+fn a_segment_may_end_in_less_than_a_word() {
+    for segment_bytes in 3100..3180 {
+        let options = Options {
+            segment_bytes,
+            preallocate: true,
+            sync: false,
+        };
+        let dir = MemDir::new();
+        let mut index = 0;
+        let mut is_cut = false;
+        create(&dir, options);
+        // Frames are multiples of 8, so that one of the steps ends within a word of the end.
+        while !is_cut {
+            let (mut wal, recovered) = Wal::open(wal_dir(&dir), options).unwrap();
+            assert_eq!(wal.last_index(), Index(index), "{segment_bytes}");
+            assert_eq!(recovered.repaired, None, "{segment_bytes}");
+            index += 1;
+            let entry = Entry {
+                kind: EntryKind::Normal,
+                term: Term(1),
+                index: Index(index),
+                data: Bytes::new(),
+            };
+            wal.append(&[entry], None).unwrap();
+            is_cut = wal.flush(false).unwrap().cut;
+        }
+    }
+}
+
 /// The same on the operating system's files.
 #[test]
 fn real_files_round_trip() {
