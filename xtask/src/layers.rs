@@ -21,11 +21,12 @@ const LAYERS: [&str; 6] = [
 ];
 
 /// Edges inside a layer.
-const SIBLINGS: [(&str, &str); 16] = [
+const SIBLINGS: [(&str, &str); 17] = [
     ("proto", "types"),
     ("disk", "types"),
     ("apply", "mvcc"),
     ("apply", "lease"),
+    ("apply", "auth"),
     ("apply", "cluster"),
     ("member", "raft"),
     ("member", "cluster"),
