@@ -1,4 +1,5 @@
 //! Random histories of users, roles and permissions, against a model of plain lists.
+#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 use std::collections::{BTreeMap, BTreeSet};
 
