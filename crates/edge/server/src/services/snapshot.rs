@@ -8,15 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use disk::{Dir, File, OpenMode};
+use disk::{Dir, OpenMode};
 use proto::etcdserverpb::{SnapshotRequest, SnapshotResponse};
-use proto::limits::CLUSTER_VERSION;
 use rpc::{Inbound, Outbound, Status};
 use sha2::{Digest as _, Sha256};
-use store::{Bucket, Snapshot};
+use store::Snapshot;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
-use types::{RecordKey, Revision};
 
 use super::{Services, decode, encode, error, off_thread};
 
@@ -24,16 +22,10 @@ use super::{Services, decode, encode, error, off_thread};
 const BLOB_BYTES: usize = 32 * 1024;
 /// Messages that are read ahead of the client.
 const READ_AHEAD: usize = 4;
-/// Records read from the store at a time.
-const SCAN_RECORDS: usize = 4096;
-/// Bytes of records read from the store at a time.
-const SCAN_BYTES: usize = 4 << 20;
 /// Pause between two looks at whether the store's files hold what was applied.
 const COMMIT_POLL: Duration = Duration::from_millis(10);
 /// Longest wait for an entry that changed no key, and so may not be worth a commit.
 const QUIET_WAIT: Duration = Duration::from_millis(300);
-/// Where the version of the storage is kept.
-const STORAGE_VERSION: &[u8] = b"storageVersion";
 
 /// A snapshot could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -43,17 +35,11 @@ enum SnapshotError {
     File { path: String, source: io::Error },
     /// Reading the store or writing the file.
     #[error("cannot write the snapshot")]
-    Write(#[from] boltfile::WriteError<store::StoreFault>),
-    /// Finishing the file.
-    #[error("cannot finish the snapshot")]
-    Finish(#[from] boltfile::WriteError),
+    Write(#[from] convert::ExportError),
     /// The client went away.
     #[error("the client went away")]
     Gone,
 }
-
-/// A key and a value of a bucket, if it can be read.
-type Pair = Result<(Bytes, Bytes), store::StoreFault>;
 
 /// One message's worth of the file.
 struct Part {
@@ -72,7 +58,7 @@ impl Services {
         };
         let SnapshotRequest {} = decode(request?)?;
         let snapshot = self.committed().await?;
-        let version = version(&snapshot);
+        let version = convert::storage_version(&snapshot);
         let scratch = Arc::clone(&self.scratch);
         // Two snapshots at a time must not meet in one file.
         let name = format!("snapshot.{}.tmp", self.handle.next_id());
@@ -121,13 +107,6 @@ impl Services {
     }
 }
 
-fn version(snapshot: &Snapshot) -> String {
-    match snapshot.bucket(Bucket::Meta).get(STORAGE_VERSION) {
-        Some(version) => String::from_utf8_lossy(version).into_owned(),
-        None => CLUSTER_VERSION.to_owned(),
-    }
-}
-
 /// Makes the file and hands it over piece by piece, its checksum last.
 fn produce(
     snapshot: &Snapshot,
@@ -142,7 +121,7 @@ fn produce(
     scratch.create_dir_all("").map_err(named)?;
     let file = scratch.open(name, OpenMode::CreateNew).map_err(named)?;
     scratch.remove(name).map_err(named)?;
-    let total = write(snapshot, Arc::clone(&file))?;
+    let total = convert::export(snapshot, Arc::clone(&file))?;
     let mut digest = Sha256::new();
     let mut at = 0;
     while at < total {
@@ -160,69 +139,4 @@ fn hand_over(parts: &mpsc::Sender<Part>, remaining: u64, blob: Bytes) -> Result<
     parts
         .blocking_send(Part { remaining, blob })
         .map_err(|_| SnapshotError::Gone)
-}
-
-/// Writes the ten buckets of an etcd database, in the order of their names.
-fn write(snapshot: &Snapshot, file: Arc<dyn File>) -> Result<u64, SnapshotError> {
-    let mut writer = boltfile::Writer::new(file, boltfile::PAGE_SIZE);
-    for bucket in [
-        Bucket::Alarm,
-        Bucket::Auth,
-        Bucket::AuthRoles,
-        Bucket::AuthUsers,
-        Bucket::Cluster,
-    ] {
-        write_small(&mut writer, snapshot, bucket)?;
-    }
-    writer.bucket(b"key", records(snapshot))?;
-    for bucket in [Bucket::Lease, Bucket::Members, Bucket::MembersRemoved] {
-        write_small(&mut writer, snapshot, bucket)?;
-    }
-    let mut meta = snapshot.bucket(Bucket::Meta).clone();
-    meta.entry(Bytes::from_static(STORAGE_VERSION))
-        .or_insert_with(|| Bytes::from_static(CLUSTER_VERSION.as_bytes()));
-    writer.bucket(
-        Bucket::Meta.name().as_bytes(),
-        meta.into_iter().map(Pair::Ok),
-    )?;
-    Ok(writer.finish()?)
-}
-
-fn write_small(
-    writer: &mut boltfile::Writer,
-    snapshot: &Snapshot,
-    bucket: Bucket,
-) -> Result<(), SnapshotError> {
-    let pairs = snapshot.bucket(bucket).iter();
-    let pairs = pairs.map(|(key, value)| Pair::Ok((key.clone(), value.clone())));
-    writer.bucket(bucket.name().as_bytes(), pairs)?;
-    Ok(())
-}
-
-/// All records under their revisions, read in bounded steps.
-fn records(snapshot: &Snapshot) -> impl Iterator<Item = Pair> + '_ {
-    let mut from = Some(Revision::default());
-    std::iter::from_fn(move || {
-        let found = snapshot.scan(from?, SCAN_RECORDS, SCAN_BYTES);
-        from = match &found {
-            Ok(entries) => entries.last().map(|entry| {
-                let Revision { main, sub } = entry.revision;
-                Revision { main, sub: sub + 1 }
-            }),
-            Err(_) => None,
-        };
-        Some(match found {
-            Ok(entries) => entries.into_iter().map(|entry| Ok(pair(entry))).collect(),
-            Err(fault) => vec![Err(fault)],
-        })
-    })
-    .flatten()
-}
-
-fn pair(entry: store::Entry) -> (Bytes, Bytes) {
-    let key = RecordKey {
-        revision: entry.revision,
-        tombstone: entry.tombstone,
-    };
-    (key.with_bytes(Bytes::copy_from_slice), entry.record)
 }
