@@ -22,6 +22,7 @@ use crate::{
     http1::{HttpHandler, HttpService},
     listen::PortKind,
     prefixed::{Prefixed, Protocol},
+    stalled::Stalled,
     threads::Config,
 };
 
@@ -29,6 +30,8 @@ use crate::{
 const PEEK_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an HTTP/1 client may take to send its headers.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5 * 60);
+/// How long another member may leave its connection's buffers full.
+const PEER_WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a client without calls has to say goodbye when the server stops, and as long again.
 const LAST_WORDS: Duration = Duration::from_millis(100);
 /// What one stream, and all streams of a connection, may send before it is taken from them.
@@ -95,7 +98,9 @@ where
     let _open = shared.drain.connection();
     let peer = Rc::new(peer);
     match port {
-        PortKind::HttpOnly | PortKind::Metrics | PortKind::Peer => {
+        PortKind::HttpOnly | PortKind::Metrics => serve_http1(shared, stream, port, peer).await,
+        PortKind::Peer => {
+            let stream = Stalled::new(stream, PEER_WRITE_TIMEOUT);
             serve_http1(shared, stream, port, peer).await
         }
         PortKind::Shared | PortKind::GrpcOnly => {

@@ -4,19 +4,21 @@ use std::{convert::Infallible, rc::Rc, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
 
 use crate::{
     access::{AccessControl, Decision},
     call::Peer,
+    drain::Drain,
+    http_body::{HttpBody, Upload},
     listen::PortKind,
 };
 
 /// What is answered to a plain HTTP request.
-pub type HttpResponse = Response<Full<Bytes>>;
+pub type HttpResponse = Response<HttpBody>;
 
-/// A plain HTTP request, read completely.
+/// A plain HTTP request, read completely unless the handler takes its body as an upload.
 #[derive(Debug)]
 pub struct HttpRequest {
     /// The method.
@@ -25,8 +27,10 @@ pub struct HttpRequest {
     pub uri: Uri,
     /// The headers.
     pub headers: HeaderMap,
-    /// The body.
+    /// The body; empty when it is an upload.
     pub body: Bytes,
+    /// The body as it arrives, where [`HttpHandler::takes_upload`] asked for it.
+    pub upload: Option<Upload>,
     /// The kind of port that it came by: metrics ports serve fewer paths.
     pub port: PortKind,
     /// Who asks.
@@ -50,6 +54,13 @@ impl HttpRequest {
 
 /// Answers the plain HTTP endpoints; one lives on each connection thread.
 pub trait HttpHandler: 'static {
+    /// Whether the handler reads the body of such a request itself; others are read beforehand and
+    /// may not be longer than a message.
+    fn takes_upload(&self, port: PortKind, method: &Method, path: &str) -> bool {
+        let _ = (port, method, path);
+        false
+    }
+
     /// Answers a request.
     fn handle(self: Rc<Self>, request: HttpRequest)
     -> impl Future<Output = HttpResponse> + 'static;
@@ -60,6 +71,7 @@ pub(crate) struct HttpService<W> {
     pub(crate) handler: Rc<W>,
     pub(crate) access: Arc<AccessControl>,
     pub(crate) body_bytes_max: usize,
+    pub(crate) drain: Drain,
 }
 
 impl<W: HttpHandler> HttpService<W> {
@@ -78,27 +90,47 @@ impl<W: HttpHandler> HttpService<W> {
                 Decision::Answer(response) => return Ok(response),
             }
         };
-        let (parts, body) = request.into_parts();
-        let mut response = match Limited::new(body, self.body_bytes_max).collect().await {
-            Ok(body) => {
-                let request = HttpRequest {
-                    method: parts.method,
-                    uri: parts.uri,
-                    headers: parts.headers,
-                    body: body.to_bytes(),
-                    port,
-                    peer,
-                };
-                Rc::clone(&self.handler).handle(request).await
-            }
-            Err(error) if error.is::<LengthLimitError>() => replies::error(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "http: request body too large",
-            ),
-            Err(_) => replies::error(StatusCode::BAD_REQUEST, "Bad Request"),
+        let mut response = match self.read(port, peer, request).await {
+            Ok(request) => Rc::clone(&self.handler).handle(request).await,
+            Err(refused) => refused,
         };
+        response.body_mut().until_stopped(&self.drain);
         response.headers_mut().extend(added);
         Ok(response)
+    }
+
+    async fn read(
+        &self,
+        port: PortKind,
+        peer: Rc<Peer>,
+        request: Request<Incoming>,
+    ) -> Result<HttpRequest, HttpResponse> {
+        let (parts, body) = request.into_parts();
+        let path = parts.uri.path();
+        let (body, upload) = match self.handler.takes_upload(port, &parts.method, path) {
+            true => (Bytes::new(), Some(Upload::new(body))),
+            false => (self.read_body(body).await?, None),
+        };
+        Ok(HttpRequest {
+            method: parts.method,
+            uri: parts.uri,
+            headers: parts.headers,
+            body,
+            upload,
+            port,
+            peer,
+        })
+    }
+
+    async fn read_body(&self, body: Incoming) -> Result<Bytes, HttpResponse> {
+        match Limited::new(body, self.body_bytes_max).collect().await {
+            Ok(body) => Ok(body.to_bytes()),
+            Err(error) if error.is::<LengthLimitError>() => Err(replies::error(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "http: request body too large",
+            )),
+            Err(_) => Err(replies::error(StatusCode::BAD_REQUEST, "Bad Request")),
+        }
     }
 }
 
@@ -109,7 +141,6 @@ pub mod replies {
         HeaderValue, StatusCode,
         header::{ALLOW, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS},
     };
-    use http_body_util::Full;
 
     use super::HttpResponse;
 
@@ -124,7 +155,7 @@ pub mod replies {
     /// A body of any type.
     #[must_use]
     pub fn with_type(status: StatusCode, content_type: HeaderValue, body: Bytes) -> HttpResponse {
-        let mut response = HttpResponse::new(Full::new(body));
+        let mut response = HttpResponse::new(body.into());
         *response.status_mut() = status;
         response.headers_mut().insert(CONTENT_TYPE, content_type);
         response
@@ -203,6 +234,7 @@ mod tests {
             uri: Uri::from_static("/health?exclude=NOSPACE&exclude=a+b%21&verbose&x=%zz&%"),
             headers: HeaderMap::new(),
             body: Bytes::new(),
+            upload: None,
             port: PortKind::Shared,
             peer: Rc::new(Peer::Unix),
         };

@@ -276,6 +276,7 @@ impl WorkerContext {
                 handler: services.http,
                 access: Arc::new(self.config.access.clone()),
                 body_bytes_max: self.config.message_bytes_max,
+                drain: drain.clone(),
             }),
             http2: http2_builder(&self.config),
             drain,

@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 #![allow(dead_code, reason = "each test file uses a part")]
 
-use std::{rc::Rc, time::Duration};
+use std::{future::pending, rc::Rc, time::Duration};
 
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use http::{HeaderMap, Request, Response, StatusCode};
@@ -11,10 +11,11 @@ use hyper::{body::Incoming, client::conn};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use proto::Method;
 use rpc::{
-    AccessControl, Call, Config, Handler, HttpHandler, HttpRequest, HttpResponse, Inbound,
-    ListenAddress, Listener, Outbound, PortKind, Services, SocketOptions, Status, Threads, replies,
+    Aborted, AccessControl, Call, Config, Handler, HttpBody, HttpHandler, HttpRequest,
+    HttpResponse, Inbound, ListenAddress, Listener, Outbound, PortKind, Services, SocketOptions,
+    Status, Threads, replies,
 };
-use tokio::{net::TcpStream, time::sleep};
+use tokio::{net::TcpStream, sync::Semaphore, time::sleep};
 
 const fn method(name: &'static str, client_streaming: bool, server_streaming: bool) -> Method {
     Method {
@@ -74,14 +75,70 @@ impl Handler for Echo {
     }
 }
 
+/// Grows with each endless stream that is dropped.
+pub(crate) static STREAMS_DROPPED: Semaphore = Semaphore::const_new(0);
+
+struct Dropped;
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        STREAMS_DROPPED.add_permits(1);
+    }
+}
+
 impl HttpHandler for Echo {
+    fn takes_upload(&self, _: PortKind, _: &http::Method, path: &str) -> bool {
+        path.starts_with("/upload")
+    }
+
     async fn handle(self: Rc<Self>, request: HttpRequest) -> HttpResponse {
         match request.uri.path() {
             "/echo" => replies::plain(StatusCode::OK, request.body),
+            "/upload" => upload(request).await,
+            "/upload/small" => match request.upload.unwrap().read_all(100_000).await {
+                Ok(body) => replies::plain(StatusCode::OK, body),
+                Err(error) => replies::error(StatusCode::BAD_REQUEST, &error.to_string()),
+            },
+            "/count" => HttpResponse::new(HttpBody::streamed(async |out| {
+                for number in 0..100_u8 {
+                    let chunk = Bytes::from(vec![number; 10_000]);
+                    out.send(chunk).await.map_err(|_| Aborted)?;
+                }
+                Ok(())
+            })),
+            "/abort" => HttpResponse::new(HttpBody::streamed(async |out| {
+                out.push(Bytes::from_static(b"begun")).unwrap();
+                sleep(Duration::from_millis(10)).await;
+                Err(Aborted)
+            })),
+            "/endless" => HttpResponse::new(HttpBody::streamed(async |out| {
+                let _dropped = Dropped;
+                out.push(Bytes::from_static(b"begun")).unwrap();
+                pending().await
+            })),
             "/get" => replies::method_not_allowed("GET"),
             _ => replies::not_found(),
         }
     }
+}
+
+/// Answers with the length of the body, and whether any of its pieces was large.
+async fn upload(request: HttpRequest) -> HttpResponse {
+    let mut upload = request.upload.unwrap();
+    let (mut total, mut is_piecemeal) = (0, true);
+    while let Some(chunk) = upload.chunk().await {
+        match chunk {
+            Ok(chunk) => {
+                total += chunk.len();
+                is_piecemeal &= chunk.len() < 1_000_000;
+            }
+            Err(error) => {
+                return replies::error(StatusCode::BAD_REQUEST, &error.to_string());
+            }
+        }
+    }
+    let answer = format!("{} {total} {is_piecemeal}", request.body.len());
+    replies::plain(StatusCode::OK, answer.into())
 }
 
 pub(crate) fn config() -> Config {
