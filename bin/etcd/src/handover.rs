@@ -130,6 +130,7 @@ fn engine_config(
         name: settings.text("name").to_owned(),
         initial_cluster,
         initial_cluster_token: settings.text("initial-cluster-token").to_owned(),
+        join: None,
         client_urls: settings.url_texts("advertise-client-urls"),
         wal: wal::Options {
             sync,

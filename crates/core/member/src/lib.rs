@@ -8,16 +8,25 @@
 //! ```text
 //! Input                         Effects, in the order in which they are carried out
 //! ─────                         ───────
-//! Tick                          write      to the log; acknowledged by Input::Persisted
-//! Propose, ConfChange, Read     messages   to the peers; may leave before the write is durable
-//! Message                       apply      to the state machine; acknowledged by Input::Applied
-//! Persisted, Applied, Stored    reads      may be answered now
-//!                               refused    will never be answered by the log
-//!                               mark       to the log: restarts may begin here
+//! Tick                          messages   to the peers; need not wait for the write
+//! Propose, ConfChange, Read     write      to the log; acknowledged by Input::Persisted
+//! Message, Receiving            apply      to the state machine; acknowledged by Input::Applied
+//! Unreachable, SnapshotSent     reads      may be answered now
+//! Transfer                      refused    will never be answered by the log
+//! Persisted, Applied, Stored    mark       to the log: restarts may begin here
+//!                               removed    the member ends
 //! ```
+//! A snapshot from a leader is stepped when its database is at hand. If the write of that turn has
+//! the snapshot in it, the shell makes the write durable, lets the state machine take the database
+//! over, and then says Applied and Stored; if not, the database is of no use.
 
+mod config;
 mod machine;
 mod marks;
 mod reads;
+mod retention;
+mod stall;
+mod waiting;
 
-pub use machine::{Config, Effects, Input, Leadership, Member, Refused, Restored};
+pub use config::{Config, Restored};
+pub use machine::{Effects, Input, Leadership, Member, Refused};

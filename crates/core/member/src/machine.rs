@@ -1,34 +1,18 @@
 //! The machine itself: inputs to consensus, and its effects with the policies added.
 
 use bytes::Bytes;
-use raft::{Raft, Role, Ticket};
+use raft::{MessageKind, Raft, Role, Ticket};
 use types::{ConfState, Entry, EntryKind, Index, MemberId, RequestId, SnapshotMark, Term};
 
+use crate::config::{Config, Restored};
 use crate::marks::Marks;
 use crate::reads::Reads;
+use crate::retention::Retention;
+use crate::stall::Stall;
+use crate::waiting::{Request, Waiting};
 
-/// Most requests that wait for a leader; more are left to time out.
-const WAITING_MAX: usize = 10_000;
-
-/// What a member is told once.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// Consensus.
-    pub raft: raft::Config,
-    /// Entries between two marks of the log (`--snapshot-count`).
-    pub mark_every: u64,
-    /// Entries kept in memory for followers that lag (`--snapshot-catchup-entries`).
-    pub catch_up_entries: u64,
-}
-
-/// What a member finds when it starts.
-#[derive(Clone, Debug, Default)]
-pub struct Restored {
-    /// Hard state, mark, entries and applied index.
-    pub raft: raft::Restored,
-    /// The index of the newest mark in the log.
-    pub mark: Index,
-}
+/// Entries of one forwarded message, in bytes; one entry may exceed it alone.
+const FORWARD_BYTES: usize = 1 << 20;
 
 /// Everything that can happen to a member.
 #[derive(Debug)]
@@ -41,11 +25,27 @@ pub enum Input {
     ConfChange(RequestId, Bytes),
     /// Reads that must see everything acknowledged before them.
     Read(Vec<RequestId>),
-    /// A peer says something.
+    /// A peer says something. A snapshot is passed on when its database is at hand, durably; see
+    /// [`Input::Receiving`].
     Message(Box<raft::Message>),
+    /// A peer could not be reached: what was sent to it may be lost.
+    Unreachable(MemberId),
+    /// A snapshot that [`Effects::messages`] asked for was delivered, or failed.
+    SnapshotSent {
+        /// To whom.
+        to: MemberId,
+        /// Whether it arrived.
+        delivered: bool,
+    },
+    /// Whether a snapshot from a peer is being made ready. Until it is stepped or dropped, entries
+    /// that would follow it are not answered: a refusal would only bring another snapshot.
+    Receiving(bool),
+    /// Another member is to lead.
+    Transfer(MemberId),
     /// The log thread has made a write durable.
     Persisted(Ticket),
-    /// Everything up to `index` is applied, with these configuration changes on the way.
+    /// Everything up to `index` is applied, with these configuration changes on the way. A snapshot
+    /// that was installed counts as applied, and as stored.
     Applied {
         /// The last entry applied.
         index: Index,
@@ -59,26 +59,32 @@ pub enum Input {
 /// Everything that a member asks its shell to do.
 #[derive(Debug, Default)]
 pub struct Effects {
-    /// To the log.
+    /// To the log. A snapshot in it replaces the state machine's state; its message had been
+    /// passed in by the shell in this turn.
     pub write: Option<raft::Write>,
-    /// To the peers.
+    /// To the peers. A snapshot among them is a request: the shell builds one that holds at least
+    /// what its mark says, sends it, and answers with [`Input::SnapshotSent`].
     pub messages: Vec<raft::Message>,
     /// To the state machine.
     pub apply: Vec<Entry>,
     /// Reads that may be answered.
     pub reads: Vec<RequestId>,
-    /// Requests that the log will never answer.
+    /// Requests that will never be answered.
     pub refused: Vec<(RequestId, Refused)>,
     /// A mark for the log.
     pub mark: Option<SnapshotMark>,
     /// Who leads, if that changed.
     pub leadership: Option<Leadership>,
+    /// Whether there is more to do at once: the shell asks again.
+    pub more: bool,
+    /// This member was removed, and the others had time to learn of it: it ends. Said once.
+    pub removed: bool,
 }
 
-/// Why a request is not replicated.
+/// Why a request is not carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// Nobody leads: the caller waits for its deadline, as it would for an answer.
+    /// Nobody takes it: the caller waits for its deadline, as it would for an answer.
     NoLeader,
     /// The leader changed while a read was being confirmed.
     LeaderChanged,
@@ -102,16 +108,27 @@ pub struct Member {
     raft: Raft,
     reads: Reads,
     marks: Marks,
-    catch_up_entries: u64,
+    retention: Retention,
+    stall: Stall,
     applied: Index,
     committed: Index,
     is_sole_voter: bool,
+    /// Whether there is nobody else at all.
+    is_alone: bool,
     leadership: Leadership,
     /// The first index of this member's own term as leader.
     led_from: Option<Index>,
-    /// Requests that wait for a leader.
-    waiting: Vec<(RequestId, Bytes)>,
+    /// Requests that nobody takes yet.
+    waiting: Waiting,
     refused: Vec<(RequestId, Refused)>,
+    /// Ticks since the start.
+    now: u64,
+    is_receiving: bool,
+    /// When this member ends because it was removed.
+    ends: Option<u64>,
+    election_ticks: u64,
+    request_ticks: u64,
+    read_retry_ticks: u64,
 }
 
 impl Member {
@@ -122,41 +139,58 @@ impl Member {
     pub fn new(config: Config, restored: Restored) -> Result<Self, raft::StartError> {
         let applied = restored.raft.applied;
         let committed = restored.raft.hard_state.commit.max(applied);
-        let is_sole_voter = is_sole_voter(config.raft.id, &restored.raft.conf);
-        Ok(Self {
-            id: config.raft.id,
+        let id = config.raft.id;
+        let election_ticks = u64::from(config.raft.election_ticks);
+        let mut member = Self {
+            id,
+            retention: config.retention(),
             raft: Raft::new(config.raft, restored.raft)?,
             reads: Reads::default(),
             marks: Marks::new(config.mark_every, restored.mark),
-            catch_up_entries: config.catch_up_entries,
+            stall: Stall::default(),
             applied,
             committed,
-            is_sole_voter,
+            is_sole_voter: false,
+            is_alone: false,
             leadership: Leadership::default(),
             led_from: None,
-            waiting: Vec::new(),
+            waiting: Waiting::default(),
             refused: Vec::new(),
-        })
+            now: 0,
+            is_receiving: false,
+            ends: None,
+            election_ticks,
+            request_ticks: config.request_ticks,
+            read_retry_ticks: config.read_retry_ticks,
+        };
+        member.follow_conf();
+        Ok(member)
     }
 
     /// Takes what happened.
     pub fn handle(&mut self, input: Input) {
         match input {
-            Input::Tick => self.raft.tick(),
+            Input::Tick => self.tick(),
             Input::Propose(requests) => self.propose(requests),
-            Input::ConfChange(id, data) => {
-                if self
-                    .raft
-                    .propose_conf_change(EntryKind::ConfChange, data)
-                    .is_err()
-                {
-                    self.refused.push((id, Refused::NoLeader));
-                }
+            Input::ConfChange(id, data) => self.submit(Request {
+                id,
+                kind: EntryKind::ConfChange,
+                data,
+            }),
+            Input::Read(ids) => self.reads.add(ids),
+            Input::Message(message) => self.step(*message),
+            Input::Unreachable(id) => self.raft.report_unreachable(id),
+            Input::SnapshotSent { to, delivered } => {
+                self.retention.snapshot_ends(self.now);
+                self.raft.report_snapshot(to, delivered);
             }
-            Input::Read(ids) => self.read(ids),
-            // A message that makes no sense is the sender's trouble.
-            Input::Message(message) => drop(self.raft.step(*message)),
-            Input::Persisted(ticket) => self.raft.persisted(ticket),
+            Input::Receiving(is_receiving) => self.is_receiving = is_receiving,
+            // A transfer that cannot begin shows in that nothing changes.
+            Input::Transfer(to) => drop(self.raft.transfer_leader(to)),
+            Input::Persisted(ticket) => {
+                self.stall.persisted(ticket, self.now);
+                self.raft.persisted(ticket);
+            }
             Input::Applied {
                 index,
                 conf_changes,
@@ -173,28 +207,33 @@ impl Member {
         if is_idle && self.is_sole_voter {
             self.raft.campaign();
         }
+        self.ask_for_reads();
         let mut due = self.raft.effects();
-        if let Some(state) = due.write.as_ref().and_then(|write| write.hard_state) {
-            self.committed = state.commit;
+        if let Some(write) = &due.write {
+            self.written(write);
         }
         for state in &due.read_states {
             if let Some(id) = read_id(&state.context) {
                 self.reads.confirmed(state.index, id);
             }
         }
+        self.note_snapshots(&due.messages);
         let soft_state = due.soft_state.take();
         let leadership = soft_state.and_then(|soft| self.leadership_changed(soft));
         let raft = &self.raft;
         let mark = self.marks.due(|| raft.conf());
         self.cut();
+        let has_reads = !due.read_states.is_empty();
         Effects {
+            more: leadership.is_some() || has_reads && self.is_read_due(),
             write: due.write,
             messages: due.messages,
             apply: due.committed,
-            reads: self.reads.ready(self.applied).collect(),
+            reads: self.reads.ready(self.applied),
             refused: std::mem::take(&mut self.refused),
             mark,
             leadership,
+            removed: self.ends.take_if(|ends| *ends <= self.now).is_some(),
         }
     }
 
@@ -217,46 +256,166 @@ impl Member {
         self.raft.conf().learners.contains(&self.id)
     }
 
-    /// Without a leader requests wait for one, as far as there is room.
-    fn propose(&mut self, requests: Vec<(RequestId, Bytes)>) {
-        if self.leadership.leader.is_none() {
-            let room = WAITING_MAX.saturating_sub(self.waiting.len());
-            let mut requests = requests.into_iter();
-            self.waiting.extend(requests.by_ref().take(room));
-            self.refused
-                .extend(requests.map(|(id, _)| (id, Refused::NoLeader)));
-            return;
-        }
-        let (ids, payloads): (Vec<_>, Vec<_>) = requests.into_iter().unzip();
-        if self.raft.propose(payloads).is_err() {
-            self.refused
-                .extend(ids.into_iter().map(|id| (id, Refused::NoLeader)));
+    /// What this leader knows of the others' progress; empty on other members.
+    #[must_use]
+    pub fn progress(&self) -> Vec<raft::MemberProgress> {
+        self.raft.member_progress()
+    }
+
+    /// A look at consensus, for those who check it.
+    #[must_use]
+    pub fn status(&self) -> raft::Status {
+        self.raft.status()
+    }
+
+    fn tick(&mut self) {
+        self.now += 1;
+        self.raft.tick();
+        self.retention.tick(self.now);
+        self.reads.expire(self.now, self.request_ticks);
+        self.waiting.expire(self.now, self.request_ticks);
+        self.submit_waiting();
+        let limit = 2 * self.election_ticks;
+        if self.leadership.is_self && self.stall.is_over(self.now, limit) {
+            self.step_aside();
         }
     }
 
-    /// One round of confirmation serves all reads of a batch.
-    fn read(&mut self, ids: Vec<RequestId>) {
-        for id in ids {
-            if self
-                .raft
-                .read_index(Bytes::copy_from_slice(&id.0.to_be_bytes()))
-                .is_err()
-            {
-                self.refused.push((id, Refused::NoLeader));
+    fn step(&mut self, message: raft::Message) {
+        if self.is_receiving && message.kind == MessageKind::Append {
+            return;
+        }
+        // What no member proposes must not get into the log, whoever forwards it.
+        let is_joint = |entry: &Entry| entry.kind == EntryKind::ConfChangeV2;
+        if message.kind == MessageKind::Propose && message.entries.iter().any(is_joint) {
+            return;
+        }
+        // A message that makes no sense is the sender's trouble.
+        let _ = self.raft.step(message);
+    }
+
+    /// Requests that nobody takes at the moment wait, as far as there is room.
+    fn propose(&mut self, requests: Vec<(RequestId, Bytes)>) {
+        if !self.raft.takes_proposals() || !self.waiting.is_empty() {
+            for (id, data) in requests {
+                let kind = EntryKind::Normal;
+                self.submit(Request { id, kind, data });
             }
+            return;
+        }
+        if !self.leadership.is_self {
+            return self.forward(requests);
+        }
+        let (ids, payloads): (Vec<_>, Vec<_>) = requests.into_iter().unzip();
+        if self.raft.propose(payloads).is_err() {
+            let ids = ids.into_iter();
+            self.refused.extend(ids.map(|id| (id, Refused::NoLeader)));
+        }
+    }
+
+    /// Sends requests to the leader, in messages of a bounded size.
+    fn forward(&mut self, requests: Vec<(RequestId, Bytes)>) {
+        let (mut payloads, mut bytes) = (Vec::new(), 0);
+        for (_, data) in requests {
+            if bytes + data.len() > FORWARD_BYTES && !payloads.is_empty() {
+                // That it is lost, as on the way, shows in that no answer comes.
+                let _ = self.raft.propose(std::mem::take(&mut payloads));
+                bytes = 0;
+            }
+            bytes += data.len();
+            payloads.push(data);
+        }
+        let _ = self.raft.propose(payloads);
+    }
+
+    /// One request; it waits while nobody takes it or others wait before it.
+    fn submit(&mut self, request: Request) {
+        if self.raft.takes_proposals() && self.waiting.is_empty() {
+            self.carry(request);
+        } else if let Err(request) = self.waiting.add(self.now, request) {
+            self.refused.push((request.id, Refused::NoLeader));
+        }
+    }
+
+    /// Gives one request to consensus.
+    fn carry(&mut self, request: Request) {
+        let Request { id, kind, data } = request;
+        let carried = match kind {
+            EntryKind::Normal => self.raft.propose(vec![data]),
+            kind => self.raft.propose_conf_change(kind, data),
+        };
+        if carried.is_err() {
+            self.refused.push((id, Refused::NoLeader));
+        }
+    }
+
+    fn submit_waiting(&mut self) {
+        if !self.waiting.is_empty() && self.raft.takes_proposals() {
+            for request in self.waiting.take() {
+                self.carry(request);
+            }
+        }
+    }
+
+    /// Asks the leader for the round of reads that is due. Without a leader it stays due.
+    fn ask_for_reads(&mut self) {
+        if let Some(id) = self.reads.due(self.now, self.read_retry_ticks) {
+            let context = Bytes::copy_from_slice(&id.0.to_be_bytes());
+            if self.raft.read_index(context).is_ok() {
+                self.reads.asked(self.now);
+            }
+        }
+    }
+
+    fn is_read_due(&mut self) -> bool {
+        !self.leadership.leader.is_none()
+            && self.reads.due(self.now, self.read_retry_ticks).is_some()
+    }
+
+    fn written(&mut self, write: &raft::Write) {
+        if write.must_sync {
+            self.stall.issued(write.ticket, self.now);
+        }
+        if let Some(state) = write.hard_state {
+            self.committed = state.commit;
+        }
+        if let Some(snapshot) = &write.snapshot {
+            // Its configuration holds already, and the log begins at its mark.
+            self.marks.received(snapshot.mark.index);
+            self.follow_conf();
+        }
+    }
+
+    fn note_snapshots(&mut self, messages: &[raft::Message]) {
+        let snapshots = messages
+            .iter()
+            .filter_map(|message| message.snapshot.as_ref());
+        for snapshot in snapshots {
+            self.retention.snapshot_begins(snapshot.mark.index);
         }
     }
 
     fn applied(&mut self, index: Index, conf_changes: &[raft::ConfChange]) {
         for change in conf_changes {
             // The state machine has refused what does not fit, on every member alike.
-            if let Ok(conf) = self.raft.apply_conf_change(change) {
-                self.is_sole_voter = is_sole_voter(self.id, &conf);
+            if self.raft.apply_conf_change(change).is_ok() {
                 self.marks.conf_changed(index);
+                self.follow_conf();
+            }
+            let removes_self = (raft::ChangeKind::Remove, self.id);
+            if change.changes.contains(&removes_self) {
+                // The others may need this member to learn that it was removed.
+                self.ends = Some(self.now + 2 * self.election_ticks);
             }
         }
         self.applied = self.applied.max(index);
         self.raft.applied(index);
+    }
+
+    fn follow_conf(&mut self) {
+        let conf = self.raft.conf();
+        self.is_sole_voter = is_sole_voter(self.id, &conf);
+        self.is_alone = self.is_sole_voter && conf.learners.is_empty();
     }
 
     fn leadership_changed(&mut self, soft: raft::SoftState) -> Option<Leadership> {
@@ -271,29 +430,44 @@ impl Member {
         }
         // A new leader begins its term with an entry of its own, the last of its log so far.
         if is_self && !self.leadership.is_self || leadership.term != self.leadership.term {
-            self.led_from = is_self.then(|| self.raft.status().last);
+            self.led_from = is_self.then(|| self.raft.last_index());
         }
         if !is_self {
             self.led_from = None;
+            self.retention.forget_snapshots();
         }
-        self.leadership = leadership;
-        if !leadership.leader.is_none() && !self.waiting.is_empty() {
+        let before = std::mem::replace(&mut self.leadership, leadership);
+        if !leadership.leader.is_none() {
+            if (before.leader, before.term) != (leadership.leader, leadership.term) {
+                let asked = self.reads.leader_changed().into_iter();
+                let refused = asked.map(|id| (id, Refused::LeaderChanged));
+                self.refused.extend(refused);
+            }
             // They are carried out with the next effects, which the shell asks for at once.
-            let waiting = std::mem::take(&mut self.waiting);
-            self.propose(waiting);
+            self.submit_waiting();
         }
         Some(leadership)
     }
 
+    /// Lets the most advanced voter that is alive lead.
+    fn step_aside(&mut self) {
+        let progress = self.raft.member_progress();
+        let others = progress
+            .iter()
+            .filter(|member| member.id != self.id && !member.is_learner && member.is_active);
+        if let Some(best) = others.max_by_key(|member| member.matched) {
+            let _ = self.raft.transfer_leader(best.id);
+        }
+    }
+
     /// Drops entries that are applied and stored, except those kept for members that lag.
     fn cut(&mut self) {
-        let keep = if self.is_sole_voter {
-            0
-        } else {
-            self.catch_up_entries
-        };
         let covered = self.applied.min(self.marks.stored_index());
-        self.raft.compact(Index(covered.0.saturating_sub(keep)));
+        let upto = match self.is_alone {
+            true => covered,
+            false => self.retention.cut(&self.raft, covered),
+        };
+        self.raft.compact(upto);
     }
 }
 

@@ -31,6 +31,11 @@ impl Marks {
         }
     }
 
+    /// The log begins anew at `index`, with a snapshot that a leader sent.
+    pub(crate) fn received(&mut self, index: Index) {
+        (self.last, self.conf_changed) = (index, index);
+    }
+
     /// The configuration changed with the entry at `index`.
     pub(crate) fn conf_changed(&mut self, index: Index) {
         self.conf_changed = self.conf_changed.max(index);

@@ -42,6 +42,8 @@ pub(crate) struct Log {
     applied: Index,
     /// The weight of what is handed out and not yet applied.
     applying_bytes: u64,
+    /// The weight of all entries in memory.
+    held_bytes: u64,
     /// Writes under way: the ticket, and up to where the log is durable once it is acknowledged.
     writes: VecDeque<(Ticket, Index)>,
     /// Received and not yet issued.
@@ -58,6 +60,7 @@ impl Log {
     ) -> Self {
         let last = Index(offset.0 + entries.len() as u64);
         Self {
+            held_bytes: entries.iter().map(weight).sum(),
             offset,
             offset_term,
             entries: entries.into(),
@@ -150,12 +153,17 @@ impl Log {
     /// Appends one entry of this member's own term.
     pub(crate) fn push(&mut self, kind: EntryKind, term: Term, data: bytes::Bytes) {
         let index = self.last().next();
-        self.entries.push_back(Entry {
+        self.append(Entry {
             kind,
             term,
             index,
             data,
         });
+    }
+
+    fn append(&mut self, entry: Entry) {
+        self.held_bytes += weight(&entry);
+        self.entries.push_back(entry);
     }
 
     /// Takes a leader's entries, which follow a position that is known to match: skips what is
@@ -168,7 +176,7 @@ impl Log {
                 None => {}
             }
             assert!(entry.index == self.last().next(), "entries are contiguous");
-            self.entries.push_back(entry);
+            self.append(entry);
         }
     }
 
@@ -176,7 +184,9 @@ impl Log {
     fn truncate(&mut self, from: Index) {
         assert!(from > self.commit, "a committed entry is never replaced");
         let keep = Index(from.0 - 1);
-        self.entries.truncate(self.position(from).unwrap_or(0));
+        let position = self.position(from).unwrap_or(0);
+        self.held_bytes -= self.entries.range(position..).map(weight).sum::<u64>();
+        self.entries.truncate(position);
         self.forget_writes_above(keep);
     }
 
@@ -206,6 +216,7 @@ impl Log {
         self.commit = index;
         self.handed = index;
         self.applying_bytes = 0;
+        self.held_bytes = 0;
         self.snapshot = Some(snapshot);
     }
 
@@ -294,9 +305,28 @@ impl Log {
             return;
         }
         self.offset_term = self.term(index).unwrap_or(self.offset_term);
-        self.entries
+        let dropped = self
+            .entries
             .drain(..self.position(index.next()).unwrap_or(0));
+        self.held_bytes -= dropped.map(|entry| weight(&entry)).sum::<u64>();
         self.offset = index;
+    }
+
+    /// The weight of all entries in memory.
+    pub(crate) fn held_bytes(&self) -> u64 {
+        self.held_bytes
+    }
+
+    /// The least index, up to `upto`, behind which the entries weigh no more than `bytes_max`.
+    pub(crate) fn lightened_to(&self, bytes_max: u64, upto: Index) -> Index {
+        let (mut at, mut bytes) = (self.offset, self.held_bytes);
+        for entry in &self.entries {
+            if bytes <= bytes_max || at >= upto {
+                break;
+            }
+            (at, bytes) = (entry.index, bytes - weight(entry));
+        }
+        at
     }
 
     /// Where in `entries` the index lies; `None` at or before the offset.

@@ -57,6 +57,18 @@ impl Raft {
         )
     }
 
+    /// Whether proposals have somewhere to go: this leader takes them, or another one is known. Not
+    /// so while this leader hands over.
+    #[must_use]
+    pub fn takes_proposals(&self) -> bool {
+        match &self.state {
+            State::Leader(leader) => {
+                leader.progress.contains_key(&self.config.id) && leader.transferee.is_none()
+            }
+            _ => !self.leader.is_none(),
+        }
+    }
+
     /// Proposes a configuration change; `data` stays opaque, except that an empty
     /// [`EntryKind::ConfChangeV2`] leaves a joint configuration.
     ///

@@ -193,6 +193,24 @@ impl Raft {
         self.log.compact(index);
     }
 
+    /// The bytes of the entries in memory.
+    #[must_use]
+    pub fn held_bytes(&self) -> u64 {
+        self.log.held_bytes()
+    }
+
+    /// The least index, `upto` at most, after whose compaction no more than `bytes_max` are held.
+    #[must_use]
+    pub fn lightened_to(&self, bytes_max: u64, upto: Index) -> Index {
+        self.log.lightened_to(bytes_max, upto)
+    }
+
+    /// The last entry of the log.
+    #[must_use]
+    pub fn last_index(&self) -> Index {
+        self.log.last()
+    }
+
     /// This member.
     #[must_use]
     pub fn id(&self) -> MemberId {

@@ -100,4 +100,20 @@ impl Raft {
         };
         leader.progress.iter().map(view).collect()
     }
+
+    /// The least index that a follower heard lately is known to have; leader only. Entries after it
+    /// are still on their way to somebody. Those who need a snapshot in any case do not count.
+    #[must_use]
+    pub fn slowest_active(&self) -> Option<Index> {
+        let State::Leader(leader) = &self.state else {
+            return None;
+        };
+        leader
+            .progress
+            .iter()
+            .filter(|(id, progress)| **id != self.config.id && progress.is_active)
+            .map(|(_, progress)| progress.matched)
+            .filter(|matched| matched.next() >= self.log.first())
+            .min()
+    }
 }

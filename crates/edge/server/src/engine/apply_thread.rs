@@ -129,13 +129,22 @@ impl ApplyThread {
         self.published = revision;
         let shared = self.engine.shared();
         if outcome.membership_changed {
-            shared
-                .membership
-                .store(Arc::new(self.apply.membership().clone()));
+            self.publish_members();
         }
         if outcome.alarms_changed {
             shared.alarms.store(Arc::new(self.apply.alarms().clone()));
         }
+    }
+
+    fn publish_members(&self) {
+        let members = self.apply.membership();
+        let shared = self.engine.shared();
+        let own = members.member(shared.member);
+        shared
+            .status
+            .set_learner(own.is_some_and(|own| own.is_learner));
+        shared.membership.store(Arc::new(members.clone()));
+        self.engine.announce_members();
     }
 
     /// Takes a step of a running compaction when it is time; when the next one is due.

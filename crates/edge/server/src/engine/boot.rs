@@ -18,10 +18,10 @@ use disk::Dir;
 use lease::{LeaseRecord, LeaseTable};
 use mvcc::{Reader, Writer};
 use store::{Bucket, Store};
-use types::{ClusterId, HardState, Index, MemberId, SnapshotMark, Term};
+use types::{ClusterId, Entry, HardState, Index, MemberId, SnapshotMark};
 use wal::{Metadata, Recovered, Wal};
 
-use super::running::Config;
+use super::running::{Config, Join};
 
 /// Why a member does not start.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +48,7 @@ pub enum StartError {
     /// The initial cluster does not make a cluster.
     #[error(transparent)]
     Bootstrap(#[from] cluster::BootstrapError),
-    /// The initial cluster has several members.
+    /// The initial cluster has several members, and there is no way to them.
     #[error(
         "clusters of more than one member are not built yet: --initial-cluster has {0} members"
     )]
@@ -131,7 +131,7 @@ pub(super) fn boot(config: &Config) -> Result<Booted, StartError> {
     // What the configuration alone decides is refused before anything is created.
     let initial = match wal::exists(&*wal_dir)? {
         true => None,
-        false => Some(initial_cluster(config)?),
+        false => Some(Initial::new(config)?),
     };
     if member_dir
         .exists("snap/db")
@@ -162,7 +162,7 @@ pub(super) fn boot(config: &Config) -> Result<Booted, StartError> {
             .map_err(|error| in_dir(&path, error))?;
     }
     let is_new = initial.is_some();
-    let (wal, recovered) = match &initial {
+    let (wal, recovered) = match initial {
         Some(initial) => bootstrap(config, initial)?,
         None => restart(config, &wal_dir)?,
     };
@@ -199,32 +199,55 @@ pub(super) fn boot(config: &Config) -> Result<Booted, StartError> {
     })
 }
 
-/// The members of a new cluster; so far this one must be the only one.
-fn initial_cluster(config: &Config) -> Result<Bootstrap, StartError> {
-    let initial = Bootstrap::new(&config.initial_cluster, &config.initial_cluster_token)?;
-    match initial.members.len() {
-        1 => Ok(initial),
-        several => Err(StartError::SeveralMembers(several)),
+/// What a log begins with: the ids, and the entries of a cluster that is being founded.
+struct Initial {
+    metadata: Metadata,
+    entries: Vec<Entry>,
+}
+
+impl Initial {
+    /// The first members of a new cluster, or a place among those of one that runs already.
+    fn new(config: &Config) -> Result<Self, StartError> {
+        if let Some(Join {
+            member, cluster, ..
+        }) = config.join
+        {
+            return Ok(Self {
+                metadata: Metadata { member, cluster },
+                entries: Vec::new(),
+            });
+        }
+        let initial = Bootstrap::new(&config.initial_cluster, &config.initial_cluster_token)?;
+        let own = initial
+            .member(&config.name)
+            .ok_or_else(|| StartError::NameNotFound(config.name.clone()))?;
+        Ok(Self {
+            metadata: Metadata {
+                member: own.id,
+                cluster: initial.cluster_id,
+            },
+            entries: initial.entries(),
+        })
+    }
+
+    /// The state of a log that consists of the entries.
+    fn state(&self) -> HardState {
+        match self.entries.last() {
+            Some(last) => HardState {
+                term: last.term,
+                vote: MemberId::NONE,
+                commit: last.index,
+            },
+            None => HardState::default(),
+        }
     }
 }
 
-/// A fresh log that begins with the configuration of the initial cluster.
-fn bootstrap(config: &Config, initial: &Bootstrap) -> Result<(Wal, Recovered), StartError> {
-    let own = initial
-        .member(&config.name)
-        .ok_or_else(|| StartError::NameNotFound(config.name.clone()))?;
-    let metadata = Metadata {
-        member: own.id,
-        cluster: initial.cluster_id,
-    };
+/// A fresh log.
+fn bootstrap(config: &Config, initial: Initial) -> Result<(Wal, Recovered), StartError> {
+    let state = initial.state();
+    let Initial { metadata, entries } = initial;
     let mut wal = Wal::create(&*config.wal_parent, &config.wal_name, config.wal, &metadata)?;
-    let entries = initial.entries();
-    let last = entries.last().map_or(Index(0), |entry| entry.index);
-    let state = HardState {
-        term: Term(1),
-        vote: MemberId::NONE,
-        commit: last,
-    };
     wal.append(&entries, Some(&state))?;
     wal.flush(true)?;
     let snapshot = SnapshotMark::default();

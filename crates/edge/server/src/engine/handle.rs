@@ -16,7 +16,7 @@ use prost::Message;
 use proto::error::Error;
 use proto::etcdserverpb::{InternalRaftRequest, RequestHeader};
 use tokio::sync::{Notify, oneshot};
-use types::{EntryKind, RequestId};
+use types::{EntryKind, MemberId, RequestId};
 
 use super::inbox::Inbox;
 use super::mailbox::{Letter, RequestIds};
@@ -25,6 +25,9 @@ use super::shared::{Engine, unix_millis};
 
 /// How often requests past their deadline are looked for.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(250);
+
+/// How often it is looked at whether another member leads.
+const TRANSFER_POLL: Duration = Duration::from_millis(10);
 
 /// One thread's way to the engine; cheap to clone within its thread.
 #[derive(Clone, Debug)]
@@ -46,7 +49,16 @@ struct Local {
 struct Waiter {
     answer: oneshot::Sender<Result<Option<Applied>, Error>>,
     deadline: Instant,
-    on_timeout: Error,
+    purpose: Purpose,
+}
+
+/// What somebody waits for.
+#[derive(Clone, Copy, Debug)]
+enum Purpose {
+    /// That a request is applied; whether a leader was known when it was proposed.
+    Proposal { had_leader: bool },
+    /// That a read is confirmed.
+    Read,
 }
 
 impl Handle {
@@ -120,13 +132,49 @@ impl Handle {
         Ok((id, data))
     }
 
+    /// Proposes a change of the membership and waits until this member has applied it. Whether the
+    /// change is wise is asked before; what the members make of it arrives inside [`Applied`].
+    ///
+    /// # Errors
+    /// As [`Handle::propose`]. A change that meets another one that is not yet applied comes to
+    /// nothing, and so times out.
+    pub async fn propose_conf_change(&self, change: &cluster::Change) -> Result<Applied, Error> {
+        let id = self.0.ids.next();
+        let data = change.to_conf_change(id).encode();
+        self.submit(id, EntryKind::ConfChange, data).await
+    }
+
+    /// Has the leadership handed to `to`, and waits until this member sees it lead. Any member may
+    /// ask.
+    ///
+    /// # Errors
+    /// [`Error::NoLeader`], [`Error::BadLeaderTransferee`] for one that does not vote, and
+    /// [`Error::Timeout`] when `to` does not lead within the request timeout.
+    pub async fn transfer_leader(&self, to: MemberId) -> Result<(), Error> {
+        let engine = &self.0.engine;
+        let membership = engine.membership();
+        if membership.member(to).is_none_or(|member| member.is_learner) {
+            return Err(Error::BadLeaderTransferee);
+        }
+        if engine.status().leader().is_none() {
+            return Err(Error::NoLeader);
+        }
+        engine.ask_transfer(to);
+        let deadline = Instant::now() + engine.limits().request_timeout;
+        while engine.status().leader() != to {
+            if Instant::now() >= deadline {
+                return Err(Error::Timeout);
+            }
+            tokio::time::sleep(TRANSFER_POLL).await;
+        }
+        Ok(())
+    }
+
     async fn submit(&self, id: RequestId, kind: EntryKind, data: Bytes) -> Result<Applied, Error> {
-        let on_timeout = match self.0.engine.status().leader() {
-            leader if leader.is_none() => Error::ContextDeadline,
-            _ => Error::Timeout,
-        };
+        let had_leader = !self.0.engine.status().leader().is_none();
         let proposal = RaftInput::Propose(Proposal { id, kind, data });
-        let applied = self.0.ask(id, proposal, on_timeout).await?;
+        let purpose = Purpose::Proposal { had_leader };
+        let applied = self.0.ask(id, proposal, purpose).await?;
         applied.ok_or(Error::Stopped)
     }
 
@@ -142,7 +190,7 @@ impl Handle {
         }
         let id = self.0.ids.next();
         self.0
-            .ask(id, RaftInput::Read(id), Error::Timeout)
+            .ask(id, RaftInput::Read(id), Purpose::Read)
             .await
             .map(drop)
     }
@@ -153,7 +201,7 @@ impl Local {
         self: &Rc<Self>,
         id: RequestId,
         input: RaftInput,
-        on_timeout: Error,
+        purpose: Purpose,
     ) -> Result<Option<Applied>, Error> {
         let (answer, answered) = oneshot::channel();
         let deadline = Instant::now() + self.engine.limits().request_timeout;
@@ -162,7 +210,7 @@ impl Local {
             Waiter {
                 answer,
                 deadline,
-                on_timeout,
+                purpose,
             },
         );
         let _forget = Forget { local: self, id };
@@ -171,6 +219,21 @@ impl Local {
             self.outbox_filled.notify_one();
         }
         answered.await.unwrap_or(Err(Error::Stopped))
+    }
+}
+
+impl Local {
+    fn timeout_error(&self, waiter: &Waiter) -> Error {
+        match waiter.purpose {
+            Purpose::Read => Error::Timeout,
+            Purpose::Proposal { had_leader } => {
+                let timeout = self.engine.limits().request_timeout;
+                // A deadline this early in the life of the machine does not occur.
+                let began = waiter.deadline.checked_sub(timeout);
+                let began = began.unwrap_or(waiter.deadline);
+                self.engine.timeout_error(began, had_leader)
+            }
+        }
     }
 }
 
@@ -223,7 +286,9 @@ async fn sweep(local: Rc<Local>) {
         let late = |_: &RequestId, waiter: &mut Waiter| waiter.deadline <= now;
         let expired: Vec<_> = local.waiting.borrow_mut().extract_if(late).collect();
         for (_, waiter) in expired {
-            let _ = waiter.answer.send(Err(waiter.on_timeout));
+            let error = local.timeout_error(&waiter);
+            // The caller may have gone away.
+            let _ = waiter.answer.send(Err(error));
         }
     }
 }

@@ -14,12 +14,15 @@
 mod apply_thread;
 mod boot;
 mod compactor;
+mod ending;
 mod handle;
+mod inbound;
 mod inbox;
 mod keeper;
 mod log_thread;
 mod mailbox;
 mod meters;
+mod peers;
 mod raft_thread;
 mod running;
 mod shared;
@@ -28,10 +31,13 @@ mod store_thread;
 pub use apply_thread::CommitPolicy;
 pub use boot::StartError;
 pub use compactor::CompactionPolicy;
+pub use ending::{End, Ending};
 pub use handle::Handle;
+pub use inbound::Inbound;
 pub use keeper::Keeper;
 pub use meters::Meters;
-pub use running::{Config, Running, start};
+pub use peers::{Alone, Database, Peers};
+pub use running::{Config, Join, Opened, Running, open, start};
 pub use shared::{CompactionProgress, Engine, Limits, Space, Status};
 
 /// Ends the process because this machine is wrong; what is not durable was not acknowledged.

@@ -3,18 +3,21 @@
 //! Everything that waits is taken at once, so that under load one turn proposes a whole batch.
 //! Messages to peers leave before the local write is durable; answers never do.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use member::{Effects, Input, Member, Refused};
 use proto::error::Error;
-use raft::{ChangeKind, Ticket, Write};
+use raft::{ChangeKind, Message, MessageKind, Ticket, Write};
 use types::{EntryKind, Index, MemberId, RequestId, SnapshotMark, Term};
 
 use super::apply_thread::ApplyInput;
+use super::ending::End;
 use super::inbox::Inbox;
 use super::log_thread::LogInput;
 use super::mailbox::{Letter, Sorter};
+use super::peers::Peers;
 use super::shared::Engine;
 
 /// A request on its way into the log.
@@ -41,12 +44,21 @@ pub(crate) enum RaftInput {
     },
     /// The store holds everything up to this entry.
     Stored(Index, Term),
+    /// A peer says something.
+    Message(Box<Message>),
+    /// Messages to a peer were lost.
+    Unreachable(MemberId),
+    /// A snapshot to a peer was delivered, or was not.
+    SnapshotSent { to: MemberId, delivered: bool },
+    /// Another member is to lead.
+    Transfer(MemberId),
 }
 
 /// The raft thread's own state.
 pub(crate) struct RaftThread {
     pub(crate) member: Member,
     pub(crate) engine: Engine,
+    pub(crate) peers: Arc<dyn Peers>,
     pub(crate) log: Inbox<LogInput>,
     pub(crate) apply: Inbox<ApplyInput>,
     pub(crate) tick: Duration,
@@ -67,6 +79,7 @@ impl RaftThread {
                 next_tick += self.tick;
                 // After a pause of the whole process a burst of ticks would only depose leaders.
                 next_tick = next_tick.max(now);
+                self.engine.set_progress(self.member.progress());
             }
             self.carry_out(&mut answers);
         }
@@ -101,6 +114,15 @@ impl RaftThread {
                     });
                 }
                 RaftInput::Stored(index, term) => self.member.handle(Input::Stored(index, term)),
+                RaftInput::Message(message) => {
+                    self.engine.shared().backlog.taken(&message);
+                    self.member.handle(Input::Message(message));
+                }
+                RaftInput::Unreachable(peer) => self.member.handle(Input::Unreachable(peer)),
+                RaftInput::SnapshotSent { to, delivered } => {
+                    self.member.handle(Input::SnapshotSent { to, delivered });
+                }
+                RaftInput::Transfer(to) => self.member.handle(Input::Transfer(to)),
             }
         }
         self.propose(&mut proposals);
@@ -118,15 +140,12 @@ impl RaftThread {
 
     /// Carries out everything that is due.
     fn carry_out(&mut self, answers: &mut Sorter) {
-        let mut has_leader_changed = self.turn(answers);
-        // A new leader takes up the requests that waited for one.
-        while has_leader_changed {
-            has_leader_changed = self.turn(answers);
-        }
+        // A new leader takes up the requests that waited for one; one round of reads follows another.
+        while self.turn(answers) {}
         answers.deliver();
     }
 
-    /// Carries out what is due; whether the leader has changed.
+    /// Carries out what is due; whether there is more at once.
     fn turn(&mut self, answers: &mut Sorter) -> bool {
         let effects = self.member.effects();
         let status = self.engine.status();
@@ -140,9 +159,12 @@ impl RaftThread {
             refused,
             mark,
             leadership,
+            more,
+            removed,
         } = effects;
-        // Peers come with the cluster transport; a sole voter has nobody to talk to.
-        drop(messages);
+        if !messages.is_empty() {
+            self.send(messages);
+        }
         self.write(write, mark);
         if !apply.is_empty() {
             self.apply.push(ApplyInput::Entries(apply));
@@ -161,7 +183,21 @@ impl RaftThread {
                 Refused::LeaderChanged => answers.add(id, Letter::Failed(id, Error::LeaderChanged)),
             }
         }
-        leadership.is_some()
+        if removed {
+            self.engine.ending().set(End::Removed);
+        }
+        more
+    }
+
+    /// Sends what is for the peers; a snapshot is a wish, which the apply side fulfils.
+    fn send(&self, mut messages: Vec<Message>) {
+        let is_snapshot = |message: &mut Message| message.kind == MessageKind::Snapshot;
+        for message in messages.extract_if(.., is_snapshot) {
+            self.engine.snapshot_sent(message.to, false);
+        }
+        if !messages.is_empty() {
+            self.peers.send(messages);
+        }
     }
 
     /// Passes on what the log is to hold. A commit index alone may be lost, and waits for the next

@@ -1,26 +1,35 @@
 //! Starting and stopping the threads.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use apply::Apply;
 use arc_swap::ArcSwap;
 use member::{Member, Restored};
+use types::{ClusterId, MemberId};
 
 use super::apply_thread::{ApplyInput, ApplyThread, CommitPolicy};
 use super::boot::{self, Booted, SharedDir, StartError};
 use super::compactor::CompactionPolicy;
+use super::ending::Ending;
+use super::inbound::Backlog;
 use super::inbox::Inbox;
 use super::keeper::{Duties, Keeper};
 use super::log_thread::{self, LogInput, LogThread};
 use super::mailbox::Post;
 use super::meters::Meters;
+use super::peers::{Alone, Peers};
 use super::raft_thread::{RaftInput, RaftThread};
 use super::shared::{CompactionProgress, Engine, Limits, Shared, Space, Status, unix_millis};
 use super::store_thread::{StoreInput, StoreThread};
+
+/// How long entries behind a snapshot are kept for its receiver after it was delivered.
+const SNAPSHOT_GRACE: Duration = Duration::from_secs(30);
+/// After how long the leader is asked again for a read that it has not confirmed.
+const READ_RETRY: Duration = Duration::from_millis(500);
 
 /// What an engine is told once.
 #[derive(Clone, Debug)]
@@ -37,6 +46,8 @@ pub struct Config {
     pub initial_cluster: BTreeMap<String, Vec<String>>,
     /// What keeps clusters with equal URLs apart.
     pub initial_cluster_token: String,
+    /// The cluster that this member was added to, if it does not found one.
+    pub join: Option<Join>,
     /// URLs that are published to clients.
     pub client_urls: Vec<String>,
     /// The log.
@@ -73,6 +84,17 @@ pub struct Config {
     pub threads: usize,
 }
 
+/// A member's place in a cluster that runs already, for an empty data directory.
+#[derive(Clone, Debug)]
+pub struct Join {
+    /// The id that the cluster has given to this member.
+    pub member: MemberId,
+    /// The cluster.
+    pub cluster: ClusterId,
+    /// The other members and their peer URLs, until the log tells of them.
+    pub peers: Vec<(MemberId, Vec<String>)>,
+}
+
 /// A running engine.
 #[derive(Debug)]
 pub struct Running {
@@ -89,11 +111,38 @@ pub struct Running {
     is_new: bool,
 }
 
-/// Opens the data directory and starts the threads.
+/// An engine whose data directory is open and whose threads do not run yet.
+#[derive(Debug)]
+pub struct Opened {
+    config: Config,
+    engine: Engine,
+    inboxes: Inboxes,
+    machine: Apply,
+    member: Member,
+    wal: wal::Wal,
+    wal_dir: SharedDir,
+    store: store::Store,
+    meters: Arc<Meters>,
+    is_new: bool,
+}
+
+/// Opens the data directory and starts the threads of a member that is alone.
 ///
 /// # Errors
 /// [`StartError`] names what is wrong with the directory or the configuration.
 pub fn start(config: &Config, meters: Arc<Meters>) -> Result<Running, StartError> {
+    let several = config.initial_cluster.len();
+    if several > 1 {
+        return Err(StartError::SeveralMembers(several));
+    }
+    open(config, meters)?.start(Arc::new(Alone))
+}
+
+/// Opens the data directory.
+///
+/// # Errors
+/// [`StartError`] names what is wrong with the directory or the configuration.
+pub fn open(config: &Config, meters: Arc<Meters>) -> Result<Opened, StartError> {
     let booted = boot::boot(config)?;
     let inboxes = Inboxes::default();
     let engine = Engine::new(shared(config, &booted, &inboxes, Arc::clone(&meters)));
@@ -116,78 +165,135 @@ pub fn start(config: &Config, meters: Arc<Meters>) -> Result<Running, StartError
     let leases = engine.leases().clone();
     let (alarms, membership) = (booted.alarms, booted.membership);
     let machine = Apply::new(writer, leases, alarms, membership, consistent, options);
+    let member = Member::new(member_config(config, member), Restored { raft, mark })?;
+    Ok(Opened {
+        config: config.clone(),
+        engine,
+        inboxes,
+        machine,
+        member,
+        wal,
+        wal_dir,
+        store,
+        meters,
+        is_new: booted.is_new,
+    })
+}
+
+fn member_config(config: &Config, member: MemberId) -> member::Config {
     let raft_config = raft::Config {
         election_ticks: config.election_ticks,
         pre_vote: config.pre_vote,
         ..raft::Config::new(member, unix_millis() ^ member.0)
     };
-    let member_config = member::Config {
-        raft: raft_config,
+    let tick = config.heartbeat.max(Duration::from_millis(1));
+    let ticks = |time: Duration| {
+        u64::try_from(time.as_nanos().div_ceil(tick.as_nanos())).unwrap_or(u64::MAX)
+    };
+    member::Config {
         mark_every: config.snapshot_count,
         catch_up_entries: config.catch_up_entries,
-    };
-    let member = Member::new(member_config, Restored { raft, mark })?;
+        snapshot_grace_ticks: ticks(SNAPSHOT_GRACE),
+        request_ticks: ticks(config.limits.request_timeout),
+        read_retry_ticks: ticks(READ_RETRY),
+        ..member::Config::new(raft_config)
+    }
+}
 
-    let Inboxes {
-        raft: raft_inbox,
-        log,
-        apply,
-        store: store_inbox,
-    } = inboxes;
-    let store_thread = StoreThread {
-        store,
-        raft: raft_inbox.clone(),
-        meters: Arc::clone(&meters),
-    };
-    let apply_thread = ApplyThread {
-        apply: machine,
-        engine: engine.clone(),
-        raft: raft_inbox.clone(),
-        store: store_inbox.clone(),
-        published: engine.reader().revisions().current,
-        policy: config.commit,
-        compaction_pause: config.compaction_pause,
-    };
-    let preparer = wal.preparer();
-    let log_thread = LogThread {
-        wal,
-        dir: wal_dir,
-        raft: raft_inbox.clone(),
-        meters,
-    };
-    let raft_thread = RaftThread {
-        member,
-        engine: engine.clone(),
-        log: log.clone(),
-        apply: apply.clone(),
-        tick: config.heartbeat,
-    };
-    let stop = Arc::new(AtomicBool::new(false));
-    Ok(Running {
-        store_thread: spawn("store", {
-            let inbox = store_inbox.clone();
-            move || store_thread.run(&inbox)
-        })?,
-        apply_thread: spawn("apply", {
-            let inbox = apply.clone();
-            move || apply_thread.run(&inbox)
-        })?,
-        log_thread: spawn("log", {
-            let inbox = log.clone();
-            move || log_thread.run(&inbox)
-        })?,
-        prepare_thread: spawn("prepare", {
-            let stop = Arc::clone(&stop);
-            move || log_thread::prepare(preparer, &stop)
-        })?,
-        stop,
-        raft_thread: spawn("raft", move || raft_thread.run(&raft_inbox))?,
-        engine,
-        log,
-        apply,
-        store: store_inbox,
-        is_new: booted.is_new,
-    })
+impl Opened {
+    /// What all threads will share.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Starts the threads; `peers` leads to the other members.
+    ///
+    /// # Errors
+    /// [`StartError::Thread`].
+    pub fn start(self, peers: Arc<dyn Peers>) -> Result<Running, StartError> {
+        let Self {
+            config,
+            engine,
+            inboxes,
+            machine,
+            member,
+            wal,
+            wal_dir,
+            store,
+            meters,
+            is_new,
+        } = self;
+        // Set once, since only here.
+        let _ = engine.shared().peers.set(Arc::clone(&peers));
+        match &config.join {
+            Some(join) if engine.membership().members().next().is_none() => {
+                peers.set_members(&join.peers);
+            }
+            _ => engine.announce_members(),
+        }
+        let Inboxes {
+            raft: raft_inbox,
+            log,
+            apply,
+            store: store_inbox,
+        } = inboxes;
+        let store_thread = StoreThread {
+            store,
+            raft: raft_inbox.clone(),
+            meters: Arc::clone(&meters),
+        };
+        let apply_thread = ApplyThread {
+            apply: machine,
+            engine: engine.clone(),
+            raft: raft_inbox.clone(),
+            store: store_inbox.clone(),
+            published: engine.reader().revisions().current,
+            policy: config.commit,
+            compaction_pause: config.compaction_pause,
+        };
+        let preparer = wal.preparer();
+        let log_thread = LogThread {
+            wal,
+            dir: wal_dir,
+            raft: raft_inbox.clone(),
+            meters,
+        };
+        let raft_thread = RaftThread {
+            member,
+            engine: engine.clone(),
+            peers,
+            log: log.clone(),
+            apply: apply.clone(),
+            tick: config.heartbeat,
+        };
+        let stop = Arc::new(AtomicBool::new(false));
+        Ok(Running {
+            store_thread: spawn("store", {
+                let inbox = store_inbox.clone();
+                move || store_thread.run(&inbox)
+            })?,
+            apply_thread: spawn("apply", {
+                let inbox = apply.clone();
+                move || apply_thread.run(&inbox)
+            })?,
+            log_thread: spawn("log", {
+                let inbox = log.clone();
+                move || log_thread.run(&inbox)
+            })?,
+            prepare_thread: spawn("prepare", {
+                let stop = Arc::clone(&stop);
+                move || log_thread::prepare(preparer, &stop)
+            })?,
+            stop,
+            raft_thread: spawn("raft", move || raft_thread.run(&raft_inbox))?,
+            engine,
+            log,
+            apply,
+            store: store_inbox,
+            is_new,
+        })
+    }
 }
 
 impl Running {
@@ -240,7 +346,7 @@ impl Running {
     }
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Inboxes {
     raft: Inbox<RaftInput>,
     log: Inbox<LogInput>,
@@ -269,6 +375,10 @@ fn shared(config: &Config, booted: &Booted, inboxes: &Inboxes, meters: Arc<Meter
         raft: inboxes.raft.clone(),
         store: inboxes.store.clone(),
         origin: Instant::now(),
+        backlog: Backlog::default(),
+        ending: Ending::default(),
+        peers: OnceLock::new(),
+        progress: ArcSwap::default(),
     }
 }
 

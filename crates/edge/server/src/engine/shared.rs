@@ -1,18 +1,23 @@
 //! What all threads of a member see: its status, its views of the state, its limits.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use apply::{Alarms, SharedLeases};
 use arc_swap::ArcSwap;
 use cluster::Membership;
 use member::Leadership;
+use proto::error::Error;
+use raft::MemberProgress;
 use types::{ClusterId, Index, MemberId, Term};
 
+use super::ending::Ending;
+use super::inbound::{Backlog, Inbound};
 use super::inbox::Inbox;
 use super::mailbox::Post;
 use super::meters::Meters;
+use super::peers::Peers;
 use super::raft_thread::RaftInput;
 use super::store_thread::StoreInput;
 
@@ -39,6 +44,11 @@ pub(super) struct Shared {
     pub(super) raft: Inbox<RaftInput>,
     pub(super) store: Inbox<StoreInput>,
     pub(super) origin: Instant,
+    pub(super) backlog: Backlog,
+    pub(super) ending: Ending,
+    /// Set once, when the threads start.
+    pub(super) peers: OnceLock<Arc<dyn Peers>>,
+    pub(super) progress: ArcSwap<Vec<MemberProgress>>,
 }
 
 /// Limits of requests, from the flags.
@@ -160,6 +170,36 @@ impl Engine {
         self.0.store.push(StoreInput::ReclaimAll);
     }
 
+    /// Where what the other members send is left.
+    #[must_use]
+    pub fn inbound(&self) -> Inbound {
+        Inbound::new(self.clone())
+    }
+
+    /// The way to the other members; none before the threads run.
+    #[must_use]
+    pub fn peers(&self) -> Option<&Arc<dyn Peers>> {
+        self.0.peers.get()
+    }
+
+    /// Tells when this member ends by itself.
+    #[must_use]
+    pub fn ending(&self) -> &Ending {
+        &self.0.ending
+    }
+
+    /// What this leader knows of all members' progress, as of the last heartbeat; empty on others.
+    #[must_use]
+    pub fn progress(&self) -> Arc<Vec<MemberProgress>> {
+        self.0.progress.load_full()
+    }
+
+    /// Asks that another member leads; whether it does shows in [`Status::leader`]. See also
+    /// [`Handle::transfer_leader`](super::Handle::transfer_leader).
+    pub fn ask_transfer(&self, to: MemberId) {
+        self.0.raft.push(RaftInput::Transfer(to));
+    }
+
     /// The time for lease deadlines: monotonic, from an arbitrary origin.
     #[must_use]
     pub fn now(&self) -> lease::Instant {
@@ -169,8 +209,8 @@ impl Engine {
     /// Takes note of a new leader, and arms or disarms the leases accordingly.
     pub(super) fn leadership_changed(&self, leadership: Leadership, is_learner: bool) {
         let status = &self.0.status;
-        status.is_learner.store(is_learner, Ordering::Relaxed);
-        status.set_leader(leadership.leader, leadership.term);
+        status.set_learner(is_learner);
+        status.set_leader(leadership.leader, leadership.term, self.0.origin.elapsed());
         let mut leases = self.0.leases.lock();
         if leadership.is_self && !leases.is_primary() {
             leases.promote(self.now(), self.0.limits.election_timeout);
@@ -188,6 +228,71 @@ impl Engine {
                 "raft.node: {local} elected leader {leader} at term {term}"
             );
         }
+    }
+
+    /// Why a request that began at `began` has come to no end: etcd's errors.
+    pub(super) fn timeout_error(&self, began: Instant, had_leader: bool) -> Error {
+        let (status, timeout) = (&self.0.status, self.0.limits.election_timeout);
+        let leader = status.leader();
+        let elected = status.elected_after().map(|after| self.0.origin + after);
+        let is_due_to_leader = elected.is_some_and(|elected| {
+            began < elected && elected.saturating_duration_since(began) < 2 * timeout
+        });
+        if is_due_to_leader {
+            Error::TimeoutDueToLeaderFail
+        } else if leader.is_none() {
+            match had_leader {
+                true => Error::Timeout,
+                false => Error::ContextDeadline,
+            }
+        } else if self.is_connected_since(leader, began) {
+            Error::Timeout
+        } else {
+            Error::TimeoutDueToConnectionLost
+        }
+    }
+
+    /// Whether the leader was connected all the time; of this leader itself, a quorum.
+    fn is_connected_since(&self, leader: MemberId, since: Instant) -> bool {
+        let Some(peers) = self.peers() else {
+            return true;
+        };
+        let is_connected = |id| peers.active_since(id).is_some_and(|active| active <= since);
+        if leader != self.0.member {
+            return is_connected(leader);
+        }
+        let membership = self.membership();
+        let voters = membership.voters().map(|member| member.id);
+        let voters: Vec<_> = voters.collect();
+        let connected = voters
+            .iter()
+            .filter(|id| **id == leader || is_connected(**id))
+            .count();
+        connected > voters.len() / 2
+    }
+
+    pub(super) fn set_progress(&self, progress: Vec<MemberProgress>) {
+        if !progress.is_empty() || !self.0.progress.load().is_empty() {
+            self.0.progress.store(Arc::new(progress));
+        }
+    }
+
+    /// Tells raft how sending a snapshot went.
+    pub(super) fn snapshot_sent(&self, to: MemberId, delivered: bool) {
+        self.0.raft.push(RaftInput::SnapshotSent { to, delivered });
+    }
+
+    /// Tells the way to the other members who they are.
+    pub(super) fn announce_members(&self) {
+        let Some(peers) = self.peers() else { return };
+        let membership = self.membership();
+        let others = membership
+            .members()
+            .filter(|member| member.id != self.0.member);
+        let others: Vec<_> = others
+            .map(|member| (member.id, member.peer_urls.clone()))
+            .collect();
+        peers.set_members(&others);
     }
 
     pub(super) fn post(&self) -> &Post {
@@ -227,6 +332,8 @@ pub struct Status {
     committed: AtomicU64,
     applied: AtomicU64,
     leader_changes: AtomicU64,
+    /// Milliseconds from the start to the newest election; zero for none.
+    elected: AtomicU64,
     is_sole_leader: AtomicBool,
     is_learner: AtomicBool,
     is_store_lagging: AtomicBool,
@@ -310,11 +417,23 @@ impl Status {
         self.is_sole_leader.store(is_sole_leader, Ordering::Release);
     }
 
-    pub(super) fn set_leader(&self, leader: MemberId, term: Term) {
+    pub(super) fn set_learner(&self, is_learner: bool) {
+        self.is_learner.store(is_learner, Ordering::Relaxed);
+    }
+
+    /// When the newest leader was seen, counted from the start.
+    fn elected_after(&self) -> Option<Duration> {
+        let millis = self.elected.load(Ordering::Relaxed);
+        (millis > 0).then(|| Duration::from_millis(millis))
+    }
+
+    pub(super) fn set_leader(&self, leader: MemberId, term: Term, now: Duration) {
         self.term.store(term.0, Ordering::Release);
         let before = self.leader.swap(leader.0, Ordering::AcqRel);
         if before != leader.0 && !leader.is_none() {
             self.leader_changes.fetch_add(1, Ordering::Relaxed);
+            let millis = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+            self.elected.store(millis.max(1), Ordering::Relaxed);
         }
     }
 }

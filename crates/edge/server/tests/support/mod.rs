@@ -30,6 +30,7 @@ fn engine_config(path: &std::path::Path) -> engine::Config {
         name: "default".to_owned(),
         initial_cluster: BTreeMap::from([("default".to_owned(), vec![url])]),
         initial_cluster_token: "etcd-cluster".to_owned(),
+        join: None,
         client_urls: vec!["http://localhost:2379".to_owned()],
         wal: wal::Options {
             segment_bytes: 1 << 22,
