@@ -1,7 +1,8 @@
 //! Whether a change is wise, asked before it is proposed (`--strict-reconfig-check`).
 //!
-//! Only members that have started count as able to vote. These answers are local advice: they
-//! never decide about a committed entry.
+//! Only members that have started count as able to vote, and of these only those that the asked
+//! member has been connected to for a while. These answers are local advice: they never decide about
+//! a committed entry.
 
 use types::MemberId;
 
@@ -32,6 +33,25 @@ impl Membership {
     pub fn may_promote(&self) -> bool {
         let (voters, started) = self.count_voters(None);
         started + 1 >= quorum(voters + 1)
+    }
+
+    /// Whether every voter is connected, the asked member `own` included: an addition raises the
+    /// quorum, so nobody may be missing already.
+    #[must_use]
+    pub fn is_fully_connected(&self, own: MemberId, connected: impl Fn(MemberId) -> bool) -> bool {
+        self.voters()
+            .all(|member| member.id == own || connected(member.id))
+    }
+
+    /// Whether a connected voter may leave: those that stay connected are a quorum without it.
+    #[must_use]
+    pub fn may_lose_connected(&self, own: MemberId, connected: impl Fn(MemberId) -> bool) -> bool {
+        let voters = self.voters().count();
+        let connected = self
+            .voters()
+            .filter(|member| member.id == own || connected(member.id))
+            .count();
+        connected > quorum(voters.saturating_sub(1))
     }
 
     fn count_voters(&self, without: Option<MemberId>) -> (usize, usize) {
@@ -82,5 +102,20 @@ mod tests {
         assert!(!cluster(&[true]).may_remove(MemberId(1)));
         assert!(cluster(&[true]).may_promote());
         assert!(!cluster(&[true, false, false]).may_promote());
+    }
+
+    /// A voter that cannot be reached must block what would make it indispensable.
+    #[test]
+    fn connections_count() {
+        let three = cluster(&[true, true, true]);
+        let own = MemberId(1);
+        let only = |ids: &'static [u64]| move |id: MemberId| ids.contains(&id.0);
+        assert!(three.is_fully_connected(own, only(&[2, 3])));
+        assert!(!three.is_fully_connected(own, only(&[2])));
+        assert!(three.may_lose_connected(own, only(&[2, 3])));
+        assert!(!three.may_lose_connected(own, only(&[2])));
+        assert!(cluster(&[true]).is_fully_connected(own, only(&[])));
+        assert!(cluster(&[true, true]).may_lose_connected(own, only(&[2])));
+        assert!(!cluster(&[true, true]).may_lose_connected(own, only(&[])));
     }
 }
