@@ -211,6 +211,7 @@ fn limits(settings: &Settings, election: Duration) -> Limits {
         request_timeout: REQUEST_TIMEOUT + election * 2,
         election_timeout: election,
         watch_progress_interval: progress.unwrap_or(PROGRESS_INTERVAL),
+        strict_reconfig: settings.is_on("strict-reconfig-check"),
     }
 }
 

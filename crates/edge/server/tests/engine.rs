@@ -44,6 +44,7 @@ fn config(path: &std::path::Path) -> Config {
             request_timeout: Duration::from_secs(7),
             election_timeout: Duration::from_secs(1),
             watch_progress_interval: Duration::from_secs(600),
+            strict_reconfig: true,
         },
         commit: CommitPolicy {
             interval: Duration::from_millis(20),

@@ -5,14 +5,14 @@ mod support;
 use std::time::Duration;
 
 use bytes::Bytes;
-use client::ClientError;
 use disk::{Dir as _, OpenMode, RealDir};
 use proto::error::{Code, Error};
+use proto::etcdserverpb::downgrade_request::DowngradeAction;
 use proto::etcdserverpb::{
     AlarmRequest, AuthStatusRequest, AuthenticateRequest, DefragmentRequest, DowngradeRequest,
     HashKvRequest, HashRequest, LeaseGrantRequest, LeaseLeasesRequest, LeaseRevokeRequest,
-    LeaseTimeToLiveRequest, MemberAddRequest, MemberListRequest, MoveLeaderRequest, PutRequest,
-    StatusRequest,
+    LeaseTimeToLiveRequest, MemberAddRequest, MemberListRequest, MemberPromoteRequest,
+    MemberRemoveRequest, MemberUpdateRequest, MoveLeaderRequest, PutRequest, StatusRequest,
 };
 use sha2::{Digest as _, Sha256};
 use support::{Member, get, put};
@@ -230,20 +230,6 @@ async fn snapshot() {
 async fn unbuilt() {
     let member = Member::start().await;
     let client = &member.client;
-    match client
-        .member_add(MemberAddRequest::default())
-        .await
-        .unwrap_err()
-    {
-        ClientError::Status { code, message } => {
-            assert_eq!(code, Code::Unimplemented);
-            assert_eq!(
-                message,
-                "unknown method MemberAdd for service etcdserverpb.Cluster"
-            );
-        }
-        other => panic!("{other}"),
-    }
     let downgrade = DowngradeRequest {
         action: 9,
         version: String::new(),
@@ -258,4 +244,133 @@ async fn unbuilt() {
     let status = client.auth_status(AuthStatusRequest {}).await.unwrap();
     assert_eq!((status.enabled, status.auth_revision), (false, 1));
     let _ = AuthenticateRequest::default();
+}
+
+fn add(url: &str, is_learner: bool) -> MemberAddRequest {
+    MemberAddRequest {
+        peer_ur_ls: vec![url.to_owned()],
+        is_learner,
+    }
+}
+
+/// What a member decides about the membership while it is alone.
+#[tokio::test]
+async fn members() {
+    let member = Member::start().await;
+    let client = &member.client;
+    for bad in ["", "127.0.0.1:1", "http://127.0.0.1"] {
+        let error = client.member_add(add(bad, false)).await.unwrap_err();
+        assert!(error.is(Error::MemberBadURLs), "{error}");
+    }
+    let own = client.member_list(MemberListRequest::default()).await;
+    let own = own.unwrap().members[0].clone();
+    let taken = client.member_add(add(&own.peer_ur_ls[0], true)).await;
+    assert!(taken.unwrap_err().is(Error::PeerURLExist));
+    let remove = |id| client.member_remove(MemberRemoveRequest { id });
+    assert!(
+        remove(own.id)
+            .await
+            .unwrap_err()
+            .is(Error::MemberNotEnoughStarted)
+    );
+    assert!(remove(5).await.unwrap_err().is(Error::MemberNotFound));
+    let promote = |id| client.member_promote(MemberPromoteRequest { id });
+    assert!(
+        promote(own.id)
+            .await
+            .unwrap_err()
+            .is(Error::MemberNotLearner)
+    );
+    assert!(promote(5).await.unwrap_err().is(Error::MemberNotFound));
+
+    let added = client
+        .member_add(add("http://127.0.0.1:1", true))
+        .await
+        .unwrap();
+    let learner = added.member.unwrap();
+    assert_eq!((learner.name.as_str(), learner.is_learner), ("", true));
+    assert_eq!(
+        (added.members.len(), added.header.unwrap().revision),
+        (2, 0)
+    );
+    let second = client.member_add(add("http://127.0.0.1:2", true)).await;
+    assert!(second.unwrap_err().is(Error::TooManyLearners));
+    assert!(
+        promote(learner.id)
+            .await
+            .unwrap_err()
+            .is(Error::LearnerNotReady)
+    );
+
+    let update = |id, urls: &[&str]| {
+        let peer_ur_ls = urls.iter().map(ToString::to_string).collect();
+        client.member_update(MemberUpdateRequest { id, peer_ur_ls })
+    };
+    assert!(
+        update(learner.id, &[])
+            .await
+            .unwrap_err()
+            .is(Error::MemberBadURLs)
+    );
+    assert!(
+        update(5, &["http://h:1"])
+            .await
+            .unwrap_err()
+            .is(Error::MemberNotFound)
+    );
+    let updated = update(learner.id, &["http://h:2", "http://h:1"])
+        .await
+        .unwrap();
+    let urls = |id, members: &[proto::etcdserverpb::Member]| {
+        let member = members.iter().find(|member| member.id == id).cloned();
+        member.unwrap().peer_ur_ls
+    };
+    assert_eq!(
+        urls(learner.id, &updated.members),
+        ["http://h:1", "http://h:2"]
+    );
+
+    assert_eq!(remove(learner.id).await.unwrap().members, [own]);
+    assert!(
+        remove(learner.id)
+            .await
+            .unwrap_err()
+            .is(Error::MemberNotFound)
+    );
+    member.put("k", "still alone").await;
+}
+
+/// A downgrade that cannot be ended, or that anything can begin, is a trap.
+#[tokio::test]
+async fn downgrades() {
+    let member = Member::start().await;
+    let downgrade = |action: DowngradeAction, version: &str| {
+        let version = version.to_owned();
+        let action = action.into();
+        member
+            .client
+            .downgrade(DowngradeRequest { action, version })
+    };
+    use DowngradeAction::{Cancel, Enable, Validate};
+    assert_eq!(downgrade(Validate, "3.6").await.unwrap().version, "3.7");
+    let refused = downgrade(Validate, "3.5.0").await.unwrap_err();
+    assert!(
+        refused.is(Error::InvalidDowngradeTargetVersion),
+        "{refused}"
+    );
+    let refused = downgrade(Enable, "six").await.unwrap_err();
+    assert!(refused.is(Error::WrongDowngradeVersionFormat), "{refused}");
+    downgrade(Enable, "3.6.0").await.unwrap();
+    let info = async || {
+        let status = member.client.status(StatusRequest {}).await.unwrap();
+        let info = status.downgrade_info.unwrap();
+        (info.enabled, info.target_version)
+    };
+    assert_eq!(info().await, (true, "3.6.0".to_owned()));
+    let refused = downgrade(Enable, "3.6.0").await.unwrap_err();
+    assert!(refused.is(Error::DowngradeInProcess), "{refused}");
+    for _ in 0..2 {
+        downgrade(Cancel, "").await.unwrap();
+        assert_eq!(info().await, (false, String::new()));
+    }
 }

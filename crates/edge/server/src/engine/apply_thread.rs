@@ -99,8 +99,14 @@ impl ApplyThread {
         let applied = self.apply.applied();
         // Status first: who gets an answer may ask for the applied index at once.
         self.engine.status().set_applied(applied);
-        answers.deliver();
-        self.tell_raft(applied, conf_changes);
+        if conf_changes.is_empty() {
+            answers.deliver();
+            self.tell_raft(applied, conf_changes);
+        } else {
+            // Who proposes the next change must not meet this one as still under way.
+            self.tell_raft(applied, conf_changes);
+            answers.deliver();
+        }
         self.engine.meters().applied(begin.elapsed(), chunk.len());
     }
 

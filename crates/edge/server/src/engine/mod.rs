@@ -14,6 +14,7 @@
 mod apply_thread;
 mod boot;
 mod compactor;
+mod contact;
 mod ending;
 mod handle;
 mod inbound;

@@ -66,6 +66,8 @@ pub struct Limits {
     pub election_timeout: Duration,
     /// Period of progress notifications to watchers that ask for them.
     pub watch_progress_interval: Duration,
+    /// Whether changes of the membership that would lose the quorum are refused.
+    pub strict_reconfig: bool,
 }
 
 impl Engine {

@@ -17,6 +17,10 @@ pub(crate) enum Known {
     LeaseKeepAlive,
     LeaseTimeToLive,
     LeaseLeases,
+    MemberAdd,
+    MemberRemove,
+    MemberUpdate,
+    MemberPromote,
     MemberList,
     Alarm,
     Status,
@@ -51,6 +55,10 @@ impl Known {
             ("etcdserverpb.Lease", "LeaseKeepAlive") => Self::LeaseKeepAlive,
             ("etcdserverpb.Lease", "LeaseTimeToLive") => Self::LeaseTimeToLive,
             ("etcdserverpb.Lease", "LeaseLeases") => Self::LeaseLeases,
+            ("etcdserverpb.Cluster", "MemberAdd") => Self::MemberAdd,
+            ("etcdserverpb.Cluster", "MemberRemove") => Self::MemberRemove,
+            ("etcdserverpb.Cluster", "MemberUpdate") => Self::MemberUpdate,
+            ("etcdserverpb.Cluster", "MemberPromote") => Self::MemberPromote,
             ("etcdserverpb.Cluster", "MemberList") => Self::MemberList,
             ("etcdserverpb.Maintenance", "Alarm") => Self::Alarm,
             ("etcdserverpb.Maintenance", "Status") => Self::Status,
@@ -80,6 +88,6 @@ mod tests {
         let built = proto::METHODS
             .iter()
             .filter(|m| !matches!(Known::of(m), Known::Unbuilt(_)));
-        assert_eq!(built.count(), 26);
+        assert_eq!(built.count(), 30);
     }
 }

@@ -184,7 +184,7 @@ impl Services {
     }
 
     /// Waits until everything that is committed by now is applied.
-    async fn caught_up(&self) -> Result<(), Error> {
+    pub(super) async fn caught_up(&self) -> Result<(), Error> {
         let status = self.engine().status();
         let committed = status.committed();
         let deadline = Instant::now() + APPLY_WAIT;

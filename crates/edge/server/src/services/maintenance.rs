@@ -4,11 +4,10 @@ use apply::Response;
 use bytes::Bytes;
 use proto::error::Error;
 use proto::etcdserverpb::alarm_request::AlarmAction;
-use proto::etcdserverpb::downgrade_request::DowngradeAction;
 use proto::etcdserverpb::{
     AlarmMember, AlarmRequest, AlarmResponse, AlarmType, DefragmentRequest, DefragmentResponse,
-    DowngradeInfo, DowngradeRequest, HashKvRequest, HashKvResponse, HashRequest, HashResponse,
-    InternalRaftRequest, MoveLeaderRequest, MoveLeaderResponse, StatusRequest, StatusResponse,
+    DowngradeInfo, HashKvRequest, HashKvResponse, HashRequest, HashResponse, InternalRaftRequest,
+    MoveLeaderRequest, MoveLeaderResponse, StatusRequest, StatusResponse,
 };
 use proto::limits::{CLUSTER_VERSION, SERVER_VERSION};
 use rpc::Status;
@@ -130,14 +129,6 @@ impl Services {
                 Ok(encode(&MoveLeaderResponse { header: None }))
             }
             Some(_) => Err(Status::unimplemented(SERVICE, "MoveLeader")),
-        }
-    }
-
-    pub(super) fn downgrade(&self, request: Bytes) -> Result<Bytes, Status> {
-        let request: DowngradeRequest = decode(request)?;
-        match DowngradeAction::try_from(request.action) {
-            Ok(_) => Err(Status::unimplemented(SERVICE, "Downgrade")),
-            Err(_) => Err(Error::UnknownMethod.into()),
         }
     }
 }

@@ -7,6 +7,7 @@
 mod auth;
 mod call;
 mod cluster;
+mod downgrade;
 mod duplicates;
 mod error;
 mod gate;
@@ -15,10 +16,12 @@ mod kv;
 mod lease;
 mod maintenance;
 mod off_thread;
+mod peer_urls;
 mod range_stream;
 mod read_txn;
 mod reply;
 mod snapshot;
+mod strict;
 mod validate;
 mod watch;
 
@@ -186,6 +189,10 @@ impl Services {
             Known::LeaseRevoke => self.lease_revoke(request).await,
             Known::LeaseTimeToLive => self.lease_time_to_live(request).await,
             Known::LeaseLeases => self.lease_leases(request),
+            Known::MemberAdd => self.member_add(request).await,
+            Known::MemberRemove => self.member_remove(request).await,
+            Known::MemberUpdate => self.member_update(request).await,
+            Known::MemberPromote => self.member_promote(request).await,
             Known::MemberList => self.member_list(request).await,
             Known::Alarm => self.alarm(request).await,
             Known::Status => self.status(request),
@@ -193,7 +200,7 @@ impl Services {
             Known::Hash => self.hash(request).await,
             Known::HashKv => self.hash_kv(request).await,
             Known::MoveLeader => self.move_leader(request),
-            Known::Downgrade => self.downgrade(request),
+            Known::Downgrade => self.downgrade(request).await,
             Known::AuthStatus => self.auth_status(request),
             Known::Authenticate => auth::authenticate(request),
             Known::HealthCheck => health::check(request),

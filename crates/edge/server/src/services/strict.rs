@@ -1,0 +1,111 @@
+//! Whether a change of the membership may be proposed (`--strict-reconfig-check`).
+
+use cluster::Membership;
+use proto::error::Error;
+use types::MemberId;
+
+use super::Services;
+
+/// A learner is in sync when it has this part of what the leader has, in percent.
+const IN_SYNC_PERCENT: u64 = 90;
+
+impl Services {
+    pub(super) fn may_add(&self, is_learner: bool) -> Result<(), Error> {
+        if !self.engine().limits().strict_reconfig {
+            return Ok(());
+        }
+        let membership = self.engine().membership();
+        if !is_learner && !membership.may_add_voter() {
+            return Err(refused("add", Error::MemberNotEnoughStarted));
+        }
+        let engine = self.engine();
+        let connected = |id| engine.is_connected(id);
+        match membership.is_fully_connected(engine.member_id(), connected) {
+            true => Ok(()),
+            false => Err(refused("add", Error::Unhealthy)),
+        }
+    }
+
+    pub(super) fn may_remove(&self, id: MemberId) -> Result<(), Error> {
+        if !self.engine().limits().strict_reconfig {
+            return Ok(());
+        }
+        let engine = self.engine();
+        let membership = engine.membership();
+        if !membership.may_remove(id) {
+            return Err(refused("remove", Error::MemberNotEnoughStarted));
+        }
+        let is_learner = membership
+            .member(id)
+            .is_some_and(|member| member.is_learner);
+        // Who is out of reach is missed by nobody; a member does not reach itself.
+        if is_learner || engine.active_since(id).is_none() {
+            return Ok(());
+        }
+        let connected = |id| engine.is_connected(id);
+        match membership.may_lose_connected(engine.member_id(), connected) {
+            true => Ok(()),
+            false => Err(refused("remove", Error::Unhealthy)),
+        }
+    }
+
+    /// Only the leader knows whether a learner has caught up.
+    pub(super) async fn may_promote(&self, id: MemberId) -> Result<(), Error> {
+        self.caught_up().await?;
+        let membership = self.engine().membership();
+        check_learner(&membership, id)?;
+        if !self.engine().is_leader() {
+            return Err(Error::NotLeader);
+        }
+        let progress = self.engine().progress();
+        let matched = |id| {
+            let mut members = progress.iter();
+            members
+                .find(|member| member.id == id)
+                .map(|member| member.matched.0)
+        };
+        // Who is not listed yet was added a moment ago.
+        let both = matched(id).zip(matched(self.engine().member_id()));
+        if !both.is_some_and(|(learner, leader)| is_in_sync(learner, leader)) {
+            return Err(Error::LearnerNotReady);
+        }
+        if self.engine().limits().strict_reconfig && !membership.may_promote() {
+            return Err(refused("promote", Error::MemberNotEnoughStarted));
+        }
+        Ok(())
+    }
+}
+
+fn check_learner(membership: &Membership, id: MemberId) -> Result<(), Error> {
+    match membership.member(id) {
+        None => Err(Error::MemberNotFound),
+        Some(member) if !member.is_learner => Err(Error::MemberNotLearner),
+        Some(_) => Ok(()),
+    }
+}
+
+fn is_in_sync(learner: u64, leader: u64) -> bool {
+    u128::from(learner) * 100 >= u128::from(leader) * u128::from(IN_SYNC_PERCENT)
+}
+
+fn refused(change: &str, error: Error) -> Error {
+    tracing::warn!(
+        change,
+        error = error.text(),
+        "rejecting a change of the membership"
+    );
+    error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A learner far behind that is promoted can take the quorum away.
+    #[test]
+    fn in_sync_is_nine_tenths() {
+        assert!(is_in_sync(90, 100) && is_in_sync(1, 1) && is_in_sync(5, 0));
+        assert!(!is_in_sync(89, 100) && !is_in_sync(0, 1));
+        assert!(is_in_sync(u64::MAX, u64::MAX));
+    }
+}
