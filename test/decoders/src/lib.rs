@@ -8,6 +8,7 @@ mod boltfiles;
 mod entries;
 mod files;
 mod logs;
+mod peers;
 mod records;
 mod seeds;
 mod stores;
@@ -24,7 +25,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 11] = [
     Target {
         name: "apply_entries",
         run: entries::apply,
@@ -44,6 +45,14 @@ pub const TARGETS: [Target; 9] = [
     Target {
         name: "mvcc_records",
         run: records::mvcc,
+    },
+    Target {
+        name: "peer_messages",
+        run: peers::message,
+    },
+    Target {
+        name: "peer_streams",
+        run: peers::streams,
     },
     Target {
         name: "store_segment",

@@ -12,7 +12,7 @@ use proto::etcdserverpb::{
 };
 use types::{LeaseId, MemberId, Record, RecordKey, RequestId, Revision};
 
-use crate::{boltfiles, logs, stores};
+use crate::{boltfiles, logs, peers, stores};
 
 /// The target, the name and the bytes of each seed.
 #[must_use]
@@ -37,6 +37,9 @@ pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         ("mvcc_records", "record", record()),
         ("mvcc_records", "key", key(false)),
         ("mvcc_records", "tombstone_key", key(true)),
+        ("peer_messages", "snapshot", peers::snapshot_sample()),
+        ("peer_streams", "messages", peers::stream_sample(false)),
+        ("peer_streams", "appends", peers::stream_sample(true)),
         ("store_segment", "used", stores::sample_segment()),
         ("wal_frames", "frames", logs::frames_sample()),
         (
