@@ -1,31 +1,15 @@
 //! What a handler learns about a call beside its message.
 
-use std::{fmt, net::SocketAddr, rc::Rc, str};
+use std::{fmt, rc::Rc, str};
 
 use http::HeaderMap;
 use tokio::time::Instant;
 
+use crate::peer::Peer;
+
 /// A method: its place in the handler's table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MethodId(pub u16);
-
-/// Who is at the other end of a connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Peer {
-    /// A TCP peer.
-    Tcp(SocketAddr),
-    /// A process on this machine, over a unix socket.
-    Unix,
-}
-
-impl fmt::Display for Peer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(address) => address.fmt(f),
-            Self::Unix => f.write_str("@"),
-        }
-    }
-}
 
 /// A metadata value that has to be text is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -120,7 +104,7 @@ impl Call {
         Self {
             method: MethodId(0),
             headers,
-            peer: Rc::new(Peer::Unix),
+            peer: Rc::new(Peer::plain(crate::peer::PeerAddress::Unix)),
             deadline: None,
         }
     }

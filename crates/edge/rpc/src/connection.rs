@@ -14,13 +14,13 @@ use tokio::{
 };
 
 use crate::{
-    call::Peer,
     coalesced::coalesce,
     drain::{Drain, OpenCalls},
     grpc,
     handler::Handler,
     http1::{HttpHandler, HttpService},
     listen::PortKind,
+    peer::Peer,
     prefixed::{Prefixed, Protocol},
     stalled::Stalled,
     threads::Config,

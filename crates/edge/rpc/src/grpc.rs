@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 use crate::{
     body::{Content, ResponseBody, StreamBody},
-    call::{Call, Peer},
+    call::Call,
     compression::{self, GRPC_ENCODING, GZIP},
     deadline::{self, Deadline},
     drain::{Drain, OpenCall},
@@ -28,6 +28,7 @@ use crate::{
     inbound::Inbound,
     metrics::{CallMetrics, Counted},
     outbound,
+    peer::Peer,
     status::Status,
     table::Table,
 };

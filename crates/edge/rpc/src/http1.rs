@@ -9,10 +9,10 @@ use hyper::body::Incoming;
 
 use crate::{
     access::{AccessControl, Decision},
-    call::Peer,
     drain::Drain,
     http_body::{HttpBody, Upload},
     listen::PortKind,
+    peer::Peer,
 };
 
 /// What is answered to a plain HTTP request.
@@ -236,7 +236,7 @@ mod tests {
             body: Bytes::new(),
             upload: None,
             port: PortKind::Shared,
-            peer: Rc::new(Peer::Unix),
+            peer: Rc::new(Peer::plain(crate::peer::PeerAddress::Unix)),
         };
         let pairs = request.query();
         let pairs: Vec<_> = pairs

@@ -20,7 +20,6 @@ use tokio::{
 
 use crate::{
     access::AccessControl,
-    call::Peer,
     connection::{self, Shared, http2_builder},
     drain::Drain,
     grpc,
@@ -28,6 +27,7 @@ use crate::{
     http1::{HttpHandler, HttpService},
     listen::{ListenSocket, Listener, PortKind, prepare},
     metrics::{CallMetrics, Metrics},
+    peer::{Peer, PeerAddress},
     table::Table,
 };
 
@@ -407,11 +407,14 @@ impl Incoming {
                     // A client that is gone already is found out when it is read from.
                     tracing::debug!(peer = %address, %error, "cannot set socket options");
                 }
-                Ok((Stream::Tcp(stream), Peer::Tcp(address)))
+                Ok((Stream::Tcp(stream), Peer::plain(PeerAddress::Tcp(address))))
             }
             Self::Unix(listener) => {
                 let (stream, _) = listener.accept().await?;
-                Ok((Stream::Unix(stream.into_std()?), Peer::Unix))
+                Ok((
+                    Stream::Unix(stream.into_std()?),
+                    Peer::plain(PeerAddress::Unix),
+                ))
             }
         }
     }

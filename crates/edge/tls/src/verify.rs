@@ -1,0 +1,269 @@
+//! Which certificates are believed.
+
+use std::fmt;
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
+use rustls::{
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, RootCertStore,
+    SignatureScheme,
+};
+use x509_parser::prelude::{FromDer as _, X509Certificate};
+
+use crate::allowed::Allowed;
+use crate::error::TlsError;
+
+/// The holder of a certificate is not among those that are let in.
+#[derive(Debug, thiserror::Error)]
+#[error("client certificate authentication failed")]
+pub(crate) struct NotAllowed;
+
+/// Checks an end entity against the allowed names, once its chain is verified.
+fn admit(allowed: &Allowed, end_entity: &CertificateDer<'_>) -> Result<(), Error> {
+    match allowed.admits(end_entity) {
+        true => Ok(()),
+        false => {
+            let reason = OtherError(Arc::new(NotAllowed));
+            Err(Error::InvalidCertificate(CertificateError::Other(reason)))
+        }
+    }
+}
+
+/// Verifies clients: signed by an authority, and allowed.
+#[derive(Debug)]
+pub(crate) struct Clients {
+    chain: Arc<dyn ClientCertVerifier>,
+    allowed: Allowed,
+}
+
+impl Clients {
+    pub(crate) fn new(
+        authorities: RootCertStore,
+        allowed: Allowed,
+        provider: &Arc<CryptoProvider>,
+    ) -> Result<Self, TlsError> {
+        let authorities = Arc::new(authorities);
+        let chain =
+            WebPkiClientVerifier::builder_with_provider(authorities, Arc::clone(provider)).build();
+        let chain = chain.map_err(|_| TlsError::NoAuthorities)?;
+        Ok(Self { chain, allowed })
+    }
+}
+
+impl ClientCertVerifier for Clients {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        self.chain.root_hint_subjects()
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        let verified = self
+            .chain
+            .verify_client_cert(end_entity, intermediates, now)?;
+        admit(&self.allowed, end_entity)?;
+        Ok(verified)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.chain.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.chain.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.chain.supported_verify_schemes()
+    }
+}
+
+/// Verifies servers: signed by an authority, valid for the host, and allowed.
+#[derive(Debug)]
+pub(crate) struct Servers {
+    chain: Arc<WebPkiServerVerifier>,
+    /// The authorities themselves: a self-signed certificate may be its own.
+    trusted: Vec<CertificateDer<'static>>,
+    allowed: Allowed,
+}
+
+impl Servers {
+    pub(crate) fn new(
+        authorities: RootCertStore,
+        trusted: Vec<CertificateDer<'static>>,
+        allowed: Allowed,
+        provider: &Arc<CryptoProvider>,
+    ) -> Result<Self, TlsError> {
+        let authorities = Arc::new(authorities);
+        let chain =
+            WebPkiServerVerifier::builder_with_provider(authorities, Arc::clone(provider)).build();
+        Ok(Self {
+            chain: chain.map_err(|_| TlsError::NoAuthorities)?,
+            trusted,
+            allowed,
+        })
+    }
+
+    /// A certificate that is trusted by itself, as one made by `--auto-tls` is: the library refuses
+    /// authorities as servers, Go does not.
+    fn verify_itself(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        host: &ServerName<'_>,
+        now: UnixTime,
+    ) -> Option<Result<(), Error>> {
+        let is_trusted = self.trusted.iter().any(|trusted| trusted == end_entity);
+        is_trusted.then(|| {
+            verify_server_name(&ParsedCertificate::try_from(end_entity)?, host)?;
+            verify_age(end_entity, now)
+        })
+    }
+}
+
+fn verify_age(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), Error> {
+    let bad = |reason| Err(Error::InvalidCertificate(reason));
+    let Ok((_, certificate)) = X509Certificate::from_der(certificate) else {
+        return bad(CertificateError::BadEncoding);
+    };
+    let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+    let validity = certificate.validity();
+    if now < validity.not_before.timestamp() {
+        return bad(CertificateError::NotValidYet);
+    }
+    if now > validity.not_after.timestamp() {
+        return bad(CertificateError::Expired);
+    }
+    Ok(())
+}
+
+impl ServerCertVerifier for Servers {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        match self.verify_itself(end_entity, server_name, now) {
+            Some(outcome) => outcome?,
+            None => {
+                self.chain.verify_server_cert(
+                    end_entity,
+                    intermediates,
+                    server_name,
+                    ocsp_response,
+                    now,
+                )?;
+            }
+        }
+        admit(&self.allowed, end_entity)?;
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.chain.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.chain.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.chain.supported_verify_schemes()
+    }
+}
+
+/// Believes every server: what `--insecure-skip-tls-verify` and automatic certificates ask for.
+pub(crate) struct Anybody(pub(crate) Arc<CryptoProvider>);
+
+impl fmt::Debug for Anybody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Anybody")
+    }
+}
+
+/// Certificates that etcd makes itself are signed with a curve that ring lacks. Where nobody is
+/// verified, a signature that cannot be checked proves as little as one that can.
+const UNCHECKED: SignatureScheme = SignatureScheme::ECDSA_NISTP521_SHA512;
+
+impl ServerCertVerifier for Anybody {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        if dss.scheme == UNCHECKED {
+            return Ok(HandshakeSignatureValid::assertion());
+        }
+        verify_tls12_signature(
+            message,
+            cert,
+            dss,
+            &self.0.signature_verification_algorithms,
+        )
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        if dss.scheme == UNCHECKED {
+            return Ok(HandshakeSignatureValid::assertion());
+        }
+        verify_tls13_signature(
+            message,
+            cert,
+            dss,
+            &self.0.signature_verification_algorithms,
+        )
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        let mut schemes = self.0.signature_verification_algorithms.supported_schemes();
+        schemes.push(UNCHECKED);
+        schemes
+    }
+}
