@@ -6,20 +6,14 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::Bytes;
 use hyper::body::{Body, Frame};
-use proto::error::{Code, Error};
 
 use crate::{
-    deadline::Deadline,
-    drain::{Drain, OpenCall},
+    answers::Answers,
+    drain::OpenCall,
     frame::Framed,
-    metrics::Counted,
-    outbound::Source,
     status::{Status, ok_trailers},
 };
-
-type Boxed<T> = Pin<Box<dyn Future<Output = T>>>;
 
 /// The body of a gRPC response, which keeps its call open until it is sent.
 pub(crate) struct ResponseBody {
@@ -81,129 +75,43 @@ impl Content {
     }
 }
 
-/// The handler of a streaming call and the messages that it has queued.
+/// A streaming call, framed.
 pub(crate) struct StreamBody {
-    state: State,
-    source: Source,
+    answers: Answers,
     gzip: bool,
-    counted: Counted,
-}
-
-enum State {
-    Running(Running),
-    /// The handler has ended; its trailers leave after what is queued.
-    Ended(Result<(), Status>),
-    /// The trailers were sent.
-    Closed,
-}
-
-struct Running {
-    handler: Boxed<Result<(), Status>>,
-    deadline: Deadline,
-    stopped: Boxed<()>,
+    is_closed: bool,
 }
 
 impl StreamBody {
-    pub(crate) fn new(
-        handler: impl Future<Output = Result<(), Status>> + 'static,
-        source: Source,
-        deadline: Deadline,
-        drain: Drain,
-        gzip: bool,
-        counted: Counted,
-    ) -> Self {
+    pub(crate) fn new(answers: Answers, gzip: bool) -> Self {
         Self {
-            state: State::Running(Running {
-                handler: Box::pin(handler),
-                deadline,
-                stopped: Box::pin(drain.started()),
-            }),
-            source,
+            answers,
             gzip,
-            counted,
+            is_closed: false,
         }
     }
 
     /// Polls the handler for the first time: a refusal can then be told in the response's head.
     pub(crate) fn open(&mut self, cx: &mut Context<'_>) -> Result<(), Status> {
-        self.poll_handler(cx);
-        match &self.state {
-            State::Ended(Err(status)) if self.source.is_empty() => {
-                self.counted.end(status.code);
-                Err(status.clone())
-            }
-            _ => Ok(()),
-        }
+        self.answers.open(cx)
     }
 
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Frame<Framed>>> {
-        loop {
-            if let Some(message) = self.source.pop() {
-                match self.frame(message) {
-                    Ok(frame) => return Poll::Ready(Some(frame)),
-                    Err(status) => {
-                        self.source.clear();
-                        self.state = State::Ended(Err(status));
-                    }
+        if self.is_closed {
+            return Poll::Ready(None);
+        }
+        let trailers = match ready!(self.answers.poll_next(cx)) {
+            Some(Ok(message)) => match Framed::new(message, self.gzip) {
+                Ok(framed) => return Poll::Ready(Some(Frame::data(framed))),
+                Err(status) => {
+                    self.answers.fail(&status);
+                    status.trailers()
                 }
-            }
-            match std::mem::replace(&mut self.state, State::Closed) {
-                State::Running(running) => {
-                    self.state = State::Running(running);
-                    ready!(self.poll_once(cx));
-                }
-                State::Ended(result) => return Poll::Ready(Some(self.trailers(result))),
-                State::Closed => return Poll::Ready(None),
-            }
-        }
-    }
-
-    /// Ready when there is something to look at: a message, or the handler's end.
-    fn poll_once(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.poll_handler(cx);
-        match &self.state {
-            State::Running(_) if self.source.is_empty() => Poll::Pending,
-            _ => Poll::Ready(()),
-        }
-    }
-
-    fn poll_handler(&mut self, cx: &mut Context<'_>) {
-        let State::Running(running) = &mut self.state else {
-            return;
+            },
+            Some(Err(status)) => status.trailers(),
+            None => ok_trailers(),
         };
-        if let Poll::Ready(result) = self.source.poll(cx, |cx| running.poll(cx)) {
-            self.state = State::Ended(result);
-        }
-    }
-
-    fn frame(&self, message: Bytes) -> Result<Frame<Framed>, Status> {
-        let bytes = message.len();
-        let framed = Framed::new(message, self.gzip)?;
-        self.counted.sent(bytes);
-        Ok(Frame::data(framed))
-    }
-
-    fn trailers(&mut self, result: Result<(), Status>) -> Frame<Framed> {
-        let (code, trailers) = match result {
-            Ok(()) => (Code::Ok, ok_trailers()),
-            Err(status) => (status.code, status.trailers()),
-        };
-        self.counted.end(code);
-        Frame::trailers(trailers)
-    }
-}
-
-impl Running {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
-        if let Poll::Ready(result) = self.handler.as_mut().poll(cx) {
-            return Poll::Ready(result);
-        }
-        if self.deadline.poll(cx).is_ready() {
-            return Poll::Ready(Err(Status::deadline_exceeded()));
-        }
-        self.stopped
-            .as_mut()
-            .poll(cx)
-            .map(|()| Err(Status::from(Error::Stopped)))
+        self.is_closed = true;
+        Poll::Ready(Some(Frame::trailers(trailers)))
     }
 }

@@ -5,7 +5,7 @@ use std::{fmt, rc::Rc, str};
 use http::HeaderMap;
 use tokio::time::Instant;
 
-use crate::peer::Peer;
+use crate::{drain::Drain, peer::Peer};
 
 /// A method: its place in the handler's table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,9 +26,27 @@ pub struct Call {
     pub(crate) headers: HeaderMap,
     pub(crate) peer: Rc<Peer>,
     pub(crate) deadline: Option<Instant>,
+    pub(crate) drain: Drain,
 }
 
 impl Call {
+    /// A call of another method for the same caller: with its metadata, its deadline and so its rights.
+    #[must_use]
+    pub fn for_method(&self, method: MethodId) -> Self {
+        Self {
+            method,
+            headers: self.headers.clone(),
+            peer: Rc::clone(&self.peer),
+            deadline: self.deadline,
+            drain: self.drain.clone(),
+        }
+    }
+
+    /// Returns once the server stops: unary calls that wait for others end then.
+    pub async fn stopped(&self) {
+        self.drain.clone().started().await;
+    }
+
     /// The auth token: `token`, else `authorization`, without a `Bearer ` prefix.
     #[must_use]
     pub fn token(&self) -> Option<&str> {
@@ -106,6 +124,7 @@ impl Call {
             headers,
             peer: Rc::new(Peer::plain(crate::peer::PeerAddress::Unix)),
             deadline: None,
+            drain: Drain::default(),
         }
     }
 }

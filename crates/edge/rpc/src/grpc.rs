@@ -18,24 +18,24 @@ use proto::error::Code;
 use tokio::time::Instant;
 
 use crate::{
+    answers::Answers,
     body::{Content, ResponseBody, StreamBody},
     call::Call,
     compression::{self, GRPC_ENCODING, GZIP},
-    deadline::{self, Deadline},
+    deadline,
     drain::{Drain, OpenCall},
     frame::{Framed, Reader},
     handler::Handler,
     inbound::Inbound,
     metrics::{CallMetrics, Counted},
-    outbound,
     peer::Peer,
     status::Status,
     table::Table,
 };
 
-const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
+pub(crate) const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
-const UNKNOWN_VERSION: &str = "unknown";
+pub(crate) const UNKNOWN_VERSION: &str = "unknown";
 
 /// What the gRPC calls of one thread share.
 pub(crate) struct Service<G> {
@@ -102,19 +102,26 @@ impl<G: Handler> Service<G> {
             headers: parts.headers,
             peer: Rc::clone(peer),
             deadline: head.deadline,
+            drain: self.drain.clone(),
         };
-        let described = self.table.method(method);
-        let streaming = described.client_streaming || described.server_streaming;
-        if let Ok(version) = call.client_api_version() {
-            let version = version.unwrap_or(UNKNOWN_VERSION);
-            self.metrics.client_request(streaming, version);
-        }
+        let streaming = self.count_client(&call);
         let reader = Reader::new(body, head.gzip, self.message_bytes_max);
         Ok(if streaming {
             Box::pin(self.stream(head, call, reader))
         } else {
             Box::pin(self.unary(head, call, reader))
         })
+    }
+
+    /// Counts a call by its client's version; whether it is a stream.
+    pub(crate) fn count_client(&self, call: &Call) -> bool {
+        let described = self.table.method(call.method);
+        let streaming = described.client_streaming || described.server_streaming;
+        if let Ok(version) = call.client_api_version() {
+            let version = version.unwrap_or(UNKNOWN_VERSION);
+            self.metrics.client_request(streaming, version);
+        }
+        streaming
     }
 
     fn unary(
@@ -160,17 +167,9 @@ impl<G: Handler> Service<G> {
     ) -> impl Future<Output = Response<Content>> + use<G> {
         let method = call.method;
         let counted = Counted::start(&self.metrics, method);
-        let inbound = Inbound::new(reader, Arc::clone(&self.metrics), method);
-        let (outbound, source) = outbound::channel();
-        let handler = Rc::clone(&self.handler).stream(call, inbound, outbound);
-        let mut body = Box::new(StreamBody::new(
-            handler,
-            source,
-            Deadline::new(head.deadline),
-            self.drain.clone(),
-            head.gzip,
-            counted,
-        ));
+        let inbound = Inbound::wire(reader, Arc::clone(&self.metrics), method);
+        let answers = Answers::start(&self.handler, call, inbound, Some(counted));
+        let mut body = Box::new(StreamBody::new(answers, head.gzip));
         async move {
             match poll_fn(|cx| Poll::Ready(body.open(cx))).await {
                 Ok(()) => response(head.content_type, head.gzip, Content::Stream(body)),

@@ -12,6 +12,7 @@ use crate::{
     drain::Drain,
     http_body::{HttpBody, Upload},
     listen::PortKind,
+    local::Calls,
     peer::Peer,
 };
 
@@ -19,7 +20,6 @@ use crate::{
 pub type HttpResponse = Response<HttpBody>;
 
 /// A plain HTTP request, read completely unless the handler takes its body as an upload.
-#[derive(Debug)]
 pub struct HttpRequest {
     /// The method.
     pub method: Method,
@@ -35,21 +35,27 @@ pub struct HttpRequest {
     pub port: PortKind,
     /// Who asks.
     pub peer: Rc<Peer>,
+    /// The gRPC calls of the same thread.
+    pub calls: Rc<dyn Calls>,
 }
 
 impl HttpRequest {
     /// The parameters of the query, decoded, in their order.
     #[must_use]
     pub fn query(&self) -> Vec<(String, String)> {
-        let query = self.uri.query().unwrap_or_default();
-        let pairs = query.split('&').filter(|pair| !pair.is_empty());
-        pairs
-            .map(|pair| {
-                let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-                (form_decoded(name), form_decoded(value))
-            })
-            .collect()
+        query(&self.uri)
     }
+}
+
+fn query(uri: &Uri) -> Vec<(String, String)> {
+    let query = uri.query().unwrap_or_default();
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    pairs
+        .map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (form_decoded(name), form_decoded(value))
+        })
+        .collect()
 }
 
 /// Answers the plain HTTP endpoints; one lives on each connection thread.
@@ -69,6 +75,7 @@ pub trait HttpHandler: 'static {
 /// What the HTTP requests of one thread share.
 pub(crate) struct HttpService<W> {
     pub(crate) handler: Rc<W>,
+    pub(crate) calls: Rc<dyn Calls>,
     pub(crate) access: Arc<AccessControl>,
     pub(crate) body_bytes_max: usize,
     pub(crate) drain: Drain,
@@ -119,6 +126,7 @@ impl<W: HttpHandler> HttpService<W> {
             upload,
             port,
             peer,
+            calls: Rc::clone(&self.calls),
         })
     }
 
@@ -228,17 +236,9 @@ mod tests {
 
     /// A misread parameter would hide an alarm from a health check.
     #[test]
-    fn query() {
-        let request = HttpRequest {
-            method: Method::GET,
-            uri: Uri::from_static("/health?exclude=NOSPACE&exclude=a+b%21&verbose&x=%zz&%"),
-            headers: HeaderMap::new(),
-            body: Bytes::new(),
-            upload: None,
-            port: PortKind::Shared,
-            peer: Rc::new(Peer::plain(crate::peer::PeerAddress::Unix)),
-        };
-        let pairs = request.query();
+    fn parameters() {
+        let uri = Uri::from_static("/health?exclude=NOSPACE&exclude=a+b%21&verbose&x=%zz&%");
+        let pairs = query(&uri);
         let pairs: Vec<_> = pairs
             .iter()
             .map(|(n, v)| (n.as_str(), v.as_str()))

@@ -15,6 +15,7 @@
 
 mod access;
 mod address;
+mod answers;
 mod body;
 mod call;
 mod coalesced;
@@ -29,6 +30,7 @@ mod http1;
 mod http_body;
 mod inbound;
 mod listen;
+mod local;
 mod metrics;
 mod outbound;
 mod peer;
@@ -40,12 +42,14 @@ mod threads;
 
 pub use access::{AccessControl, Allowed};
 pub use address::{AddressError, ListenAddress};
+pub use answers::Answers;
 pub use call::{Call, InvalidMetadata, MethodId};
 pub use handler::{Handler, Services};
 pub use http_body::{Aborted, HttpBody, Upload, UploadError};
 pub use http1::{HttpHandler, HttpRequest, HttpResponse, replies};
-pub use inbound::Inbound;
+pub use inbound::{Inbound, NextMessage};
 pub use listen::{BindError, Listener, PortKind, SocketOptions};
+pub use local::{Calls, Reply};
 pub use metrics::{CallMetrics, Metrics};
 pub use outbound::{Closed, Outbound};
 pub use peer::{Peer, PeerAddress};

@@ -264,16 +264,18 @@ impl WorkerContext {
         services: Services<G, W>,
         drain: Drain,
     ) -> Shared<G, W> {
+        let grpc = Rc::new(grpc::Service {
+            handler: services.grpc,
+            table: Table::new(G::METHODS),
+            metrics: Arc::clone(&self.counters),
+            drain: drain.clone(),
+            message_bytes_max: self.config.message_bytes_max,
+        });
         Shared {
-            grpc: Rc::new(grpc::Service {
-                handler: services.grpc,
-                table: Table::new(G::METHODS),
-                metrics: Arc::clone(&self.counters),
-                drain: drain.clone(),
-                message_bytes_max: self.config.message_bytes_max,
-            }),
+            grpc: Rc::clone(&grpc),
             http: Rc::new(HttpService {
                 handler: services.http,
+                calls: grpc,
                 access: Arc::new(self.config.access.clone()),
                 body_bytes_max: self.config.message_bytes_max,
                 drain: drain.clone(),

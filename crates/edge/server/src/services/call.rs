@@ -35,6 +35,13 @@ pub(crate) enum Known {
     HealthCheck,
     HealthList,
     HealthWatch,
+    Lock,
+    Unlock,
+    Campaign,
+    Proclaim,
+    Leader,
+    Observe,
+    Resign,
     /// Registered, but not built.
     Unbuilt(&'static Method),
 }
@@ -73,6 +80,13 @@ impl Known {
             ("grpc.health.v1.Health", "Check") => Self::HealthCheck,
             ("grpc.health.v1.Health", "List") => Self::HealthList,
             ("grpc.health.v1.Health", "Watch") => Self::HealthWatch,
+            ("v3lockpb.Lock", "Lock") => Self::Lock,
+            ("v3lockpb.Lock", "Unlock") => Self::Unlock,
+            ("v3electionpb.Election", "Campaign") => Self::Campaign,
+            ("v3electionpb.Election", "Proclaim") => Self::Proclaim,
+            ("v3electionpb.Election", "Leader") => Self::Leader,
+            ("v3electionpb.Election", "Observe") => Self::Observe,
+            ("v3electionpb.Election", "Resign") => Self::Resign,
             _ => Self::Unbuilt(method),
         }
     }
@@ -88,6 +102,6 @@ mod tests {
         let built = proto::METHODS
             .iter()
             .filter(|m| !matches!(Known::of(m), Known::Unbuilt(_)));
-        assert_eq!(built.count(), 30);
+        assert_eq!(built.count(), 37);
     }
 }

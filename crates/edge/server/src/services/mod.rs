@@ -7,6 +7,7 @@
 mod auth;
 mod call;
 mod cluster;
+mod concurrency;
 mod downgrade;
 mod duplicates;
 mod error;
@@ -36,7 +37,7 @@ use prost::Message;
 use proto::Method;
 use proto::error::Error;
 use proto::etcdserverpb::{AlarmType, InternalRaftRequest, ResponseHeader};
-use rpc::{Call, Handler, Inbound, Outbound, Status};
+use rpc::{Call, Handler, Inbound, MethodId, Outbound, Status};
 
 use crate::engine::{Engine, Handle};
 use call::Known;
@@ -68,6 +69,13 @@ impl Services {
 
     fn known(&self, call: &Call) -> Known {
         self.known[usize::from(call.method.0)]
+    }
+
+    /// The place of a method in the table, to call it from within.
+    fn method(&self, known: Known) -> MethodId {
+        let place = self.known.iter().position(|method| *method == known);
+        let place = place.and_then(|place| u16::try_from(place).ok());
+        MethodId(place.expect("every built method stands in the table"))
     }
 
     fn engine(&self) -> &Engine {
@@ -117,6 +125,14 @@ fn decode<T: Message + Default>(request: Bytes) -> Result<T, Status> {
     T::decode(request).map_err(|_| Status::undecodable())
 }
 
+/// The one message of a stream from the server.
+async fn only_message(mut inbound: Inbound) -> Result<Bytes, Status> {
+    match inbound.next().await {
+        Some(message) => message,
+        None => Err(Status::undecodable()),
+    }
+}
+
 /// Encodes a reply that has no records in it.
 fn encode(reply: &impl Message) -> Bytes {
     Bytes::from(reply.encode_to_vec())
@@ -133,6 +149,15 @@ impl Handler for Services {
             Known::Put => self.put(request).await,
             Known::DeleteRange => self.delete_range(request).await,
             Known::Txn => self.txn(request).await,
+            Known::Lock
+            | Known::Unlock
+            | Known::Campaign
+            | Known::Proclaim
+            | Known::Leader
+            | Known::Resign => {
+                // What it calls in turn has its own consequences.
+                return Box::pin(self.concurrency(known, call, request)).await;
+            }
             // The rare calls must not make the future of every call larger.
             _ => Box::pin(self.rare(known, request)).await,
         };
@@ -159,6 +184,11 @@ impl Handler for Services {
                 Known::Watch => self.watch(inbound, outbound).await,
                 Known::LeaseKeepAlive => self.lease_keep_alive(inbound, outbound).await,
                 Known::Snapshot => self.snapshot(inbound, outbound).await,
+                Known::Observe => {
+                    let request = only_message(inbound).await?;
+                    let services = Rc::clone(&self);
+                    Box::pin(services.election_observe(call, request, outbound)).await
+                }
                 Known::HealthWatch => health::watch(inbound, outbound).await,
                 _ => Err(unimplemented(&call)),
             }
@@ -214,7 +244,14 @@ impl Services {
             | Known::Watch
             | Known::LeaseKeepAlive
             | Known::Snapshot
-            | Known::HealthWatch => Err(Status::undecodable()),
+            | Known::HealthWatch
+            | Known::Lock
+            | Known::Unlock
+            | Known::Campaign
+            | Known::Proclaim
+            | Known::Leader
+            | Known::Observe
+            | Known::Resign => Err(Status::undecodable()),
         }
     }
 }
