@@ -1,6 +1,6 @@
 //! Every unary call and server stream of the API, one line each.
 
-use proto::etcdserverpb as pb;
+use proto::{etcdserverpb as pb, v3electionpb, v3lockpb};
 
 use crate::call::{Client, ResponseStream, Rpc};
 use crate::error::ClientError;
@@ -11,12 +11,12 @@ const READS: bool = true;
 const WRITES: bool = false;
 
 macro_rules! calls {
-    ($($(#[$doc:meta])* $name:ident($request:ident) -> $answer:ident, $path:literal, $repeatable:ident;)*) => {
+    ($paths:ident, $package:ident, $prefix:literal: $($(#[$doc:meta])* $name:ident($request:ident) -> $answer:ident, $path:literal, $repeatable:ident;)*) => {
         impl Client {
             $($(#[$doc])*
-            pub async fn $name(&self, request: pb::$request) -> Result<pb::$answer, ClientError> {
+            pub async fn $name(&self, request: $package::$request) -> Result<$package::$answer, ClientError> {
                 let rpc = Rpc {
-                    path: concat!("/etcdserverpb.", $path),
+                    path: concat!($prefix, $path),
                     repeatable: $repeatable,
                 };
                 self.unary(rpc, request).await
@@ -24,11 +24,11 @@ macro_rules! calls {
         }
 
         #[cfg(test)]
-        const PATHS: &[&str] = &[$(concat!("/etcdserverpb.", $path)),*];
+        const $paths: &[&str] = &[$(concat!($prefix, $path)),*];
     };
 }
 
-calls! {
+calls! { PATHS, pb, "/etcdserverpb.":
     /// Reads a range of keys.
     range(RangeRequest) -> RangeResponse, "KV/Range", READS;
     /// Writes one key.
@@ -109,7 +109,35 @@ calls! {
     role_revoke_permission(AuthRoleRevokePermissionRequest) -> AuthRoleRevokePermissionResponse, "Auth/RoleRevokePermission", WRITES;
 }
 
+calls! { LOCK_PATHS, v3lockpb, "/v3lockpb.":
+    /// Waits for a lock, which the server keeps as a queue of keys.
+    lock(LockRequest) -> LockResponse, "Lock/Lock", WRITES;
+    /// Gives a lock back.
+    unlock(UnlockRequest) -> UnlockResponse, "Lock/Unlock", WRITES;
+}
+
+calls! { ELECTION_PATHS, v3electionpb, "/v3electionpb.":
+    /// Stands as a candidate and waits to be elected.
+    campaign(CampaignRequest) -> CampaignResponse, "Election/Campaign", WRITES;
+    /// Changes the leader's value.
+    proclaim(ProclaimRequest) -> ProclaimResponse, "Election/Proclaim", WRITES;
+    /// Tells who leads.
+    leader(LeaderRequest) -> LeaderResponse, "Election/Leader", READS;
+    /// Gives the leadership up.
+    resign(ResignRequest) -> ResignResponse, "Election/Resign", WRITES;
+}
+
 impl Client {
+    /// Follows an election: the leader of now, then every new leader and every new value.
+    pub async fn observe(
+        &self,
+        request: v3electionpb::LeaderRequest,
+    ) -> Result<ResponseStream<v3electionpb::LeaderResponse>, ClientError> {
+        let path = "/v3electionpb.Election/Observe";
+        let repeatable = READS;
+        self.server_stream(Rpc { path, repeatable }, request).await
+    }
+
     /// Reads a range of keys in chunks; the chunks merged are what [`Client::range`] answers.
     pub async fn range_stream(
         &self,
@@ -136,7 +164,7 @@ mod tests {
     /// A misspelt path would only show as an unknown method in the field.
     #[test]
     fn every_path_is_a_unary_method_of_the_api() {
-        for path in PATHS {
+        for path in PATHS.iter().chain(LOCK_PATHS).chain(ELECTION_PATHS) {
             let known = proto::METHODS.iter().any(|method| {
                 !method.client_streaming
                     && !method.server_streaming
