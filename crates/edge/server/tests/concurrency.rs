@@ -1,4 +1,5 @@
 //! The Lock and Election services over real sockets.
+#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 mod support;
 
