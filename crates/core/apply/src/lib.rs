@@ -1,10 +1,11 @@
 //! Applying the log: committed entries in, state and answers out, the same on every member.
 //!
 //! ```text
-//! entry ── decode ── alarms ── quota ── put | range | txn | lease | alarm | cluster ──> Applied
+//! entry ── decode ── alarms ── permissions ── quota ── put | range | txn | lease | alarm | cluster ──> Applied
 //!                                  │
 //!                                  ├─ mvcc (keys)        buckets of the pending batch
 //!                                  ├─ lease (table)      lease
+//!                                  ├─ auth (users)       auth, authUsers, authRoles
 //!                                  └─ cluster (members)  members, members_removed, cluster
 //! ```
 //! Rules that hold here:
@@ -18,16 +19,20 @@ pub mod cost;
 pub mod query;
 
 mod alarm;
+mod auth_requests;
 mod kv;
 mod machine;
 mod membership;
+mod permit;
 mod record;
 mod response;
 mod shared_leases;
 mod txn;
 
 pub use alarm::Alarms;
+pub use auth_requests::{Login, TokenChange};
 pub use machine::{Apply, Options, Outcome};
+pub use permit::Permit;
 pub use response::{Applied, Fault, OpResult, Rejected, Response, TxnResult};
 pub use shared_leases::SharedLeases;
 pub use txn::record_holds;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use auth::{AuthState, Who};
 use bytes::Bytes;
 use cluster::Membership;
 use lease::Instant;
@@ -12,7 +13,9 @@ use store::Bucket;
 use types::{Entry, EntryKind, Index, LeaseId, RequestId, RevisionEvents};
 
 use crate::alarm::Alarms;
+use crate::auth_requests::{self, TokenChange};
 use crate::kv::{self, Leases};
+use crate::permit::Permit;
 use crate::response::{Applied, Fault, Rejected, Response, Stop};
 use crate::shared_leases::SharedLeases;
 use crate::{cost, membership, txn};
@@ -24,12 +27,13 @@ pub struct Options {
     pub quota_bytes: Option<u64>,
 }
 
-/// Everything that the log decides: keys, leases, alarms and members.
+/// Everything that the log decides: keys, leases, alarms, users and members.
 #[derive(Debug)]
 pub struct Apply {
     pub(crate) writer: Writer,
     pub(crate) leases: SharedLeases,
     pub(crate) alarms: Alarms,
+    pub(crate) auth: AuthState,
     pub(crate) membership: Membership,
     options: Options,
     applied: Index,
@@ -49,6 +53,10 @@ pub struct Outcome {
     pub membership_changed: bool,
     /// Whether the set of alarms changed.
     pub alarms_changed: bool,
+    /// Whether users, roles, or whether they matter, changed.
+    pub auth_changed: bool,
+    /// What happened to the tokens that members remember.
+    pub tokens: Option<TokenChange>,
 }
 
 impl Apply {
@@ -66,11 +74,18 @@ impl Apply {
             writer,
             leases,
             alarms,
+            auth: AuthState::default(),
             membership,
             options,
             applied: consistent,
             consistent,
         }
+    }
+
+    /// The same with users and roles as they were loaded; without them there are none.
+    #[must_use]
+    pub fn with_auth(self, auth: AuthState) -> Self {
+        Self { auth, ..self }
     }
 
     /// The writing half of the store, for compaction and batches.
@@ -94,6 +109,12 @@ impl Apply {
     #[must_use]
     pub fn alarms(&self) -> &Alarms {
         &self.alarms
+    }
+
+    /// Users and roles as of the last entry.
+    #[must_use]
+    pub fn auth(&self) -> &AuthState {
+        &self.auth
     }
 
     /// The last entry applied.
@@ -187,6 +208,21 @@ impl Apply {
         Ok(())
     }
 
+    /// Whether the caller that the request's header names may do this, at this point of the log.
+    fn permit(&self, request: &InternalRaftRequest) -> Result<(), Rejected> {
+        let header = request.header.as_ref();
+        let who = header.map_or(Who::default(), |header| Who {
+            user: &header.username,
+            revision: header.auth_revision,
+        });
+        let permit = Permit {
+            auth: &self.auth,
+            who,
+            leases: &self.leases,
+        };
+        permit.request(request)
+    }
+
     fn dispatch(
         &mut self,
         request: InternalRaftRequest,
@@ -197,6 +233,7 @@ impl Apply {
         if !self.alarms.is_empty() {
             self.gate(&request)?;
         }
+        self.permit(&request)?;
         if let Some(put) = request.put {
             self.with_txn(events, outcome, |txn, leases| kv::put(txn, leases, &put))
         } else if let Some(delete) = request.delete_range {
@@ -226,7 +263,7 @@ impl Apply {
             }
             Ok(Response::Alarm(applied.alarms))
         } else {
-            self.cluster_request(&request, outcome)
+            self.other_request(&request, outcome)
         }
     }
 
@@ -291,6 +328,29 @@ impl Apply {
             self.writer
                 .put_bucket(Bucket::Lease, lease_key(id), Some(record.encode()));
         }
+    }
+
+    /// Requests about users and members.
+    fn other_request(
+        &mut self,
+        request: &InternalRaftRequest,
+        outcome: &mut Outcome,
+    ) -> Result<Response, Stop> {
+        let Some(applied) = auth_requests::apply(&mut self.auth, request, self.consistent) else {
+            return self.cluster_request(request, outcome);
+        };
+        let applied = applied?;
+        outcome.auth_changed = !applied.changes.is_empty();
+        outcome.tokens = applied.tokens;
+        for change in applied.changes {
+            let bucket = match change.table {
+                auth::Table::Auth => Bucket::Auth,
+                auth::Table::Users => Bucket::AuthUsers,
+                auth::Table::Roles => Bucket::AuthRoles,
+            };
+            self.writer.put_bucket(bucket, change.key, change.value);
+        }
+        Ok(applied.response)
     }
 
     fn cluster_request(

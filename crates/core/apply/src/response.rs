@@ -1,9 +1,12 @@
 //! What applying an entry yields: an answer, or a rejection that is the same on every replica.
 
+use auth::AuthError;
 use bytes::Bytes;
 use mvcc::{RangeError, RangeResult};
 use proto::etcdserverpb::AlarmMember;
 use types::{LeaseId, RequestId};
+
+use crate::auth_requests::Login;
 
 /// The outcome of one request of the log.
 #[derive(Debug)]
@@ -49,6 +52,8 @@ pub enum Response {
     },
     /// The alarms that the request listed or changed.
     Alarm(Vec<AlarmMember>),
+    /// A user has logged in.
+    Authenticated(Login),
     /// Done, with nothing more to say.
     Done,
 }
@@ -125,6 +130,9 @@ pub enum Rejected {
     /// The member's URLs cannot be used.
     #[error("member URLs are invalid")]
     MemberBadUrls,
+    /// Users, roles and permissions do not allow it.
+    #[error(transparent)]
+    Auth(AuthError),
     /// This server does not know how to apply the request.
     #[error("request is not supported")]
     Unsupported,
