@@ -9,9 +9,11 @@ use std::time::Duration;
 use disk::RealDir;
 use rpc::{AccessControl, AddressError, Allowed, Keepalive, ListenAddress, SocketOptions};
 use server::ServerConfig;
+use server::credentials::TokenOptionsError;
 use server::engine::{self, CommitPolicy, Limits};
 
 use crate::compaction::{self, RetentionError};
+use crate::credentials;
 use crate::data_dir;
 use crate::flags::settings::Settings;
 use crate::initial_cluster::Members;
@@ -51,6 +53,9 @@ pub(crate) enum HandoverError {
     /// The history to keep.
     #[error(transparent)]
     Retention(#[from] RetentionError),
+    /// How callers prove who they are.
+    #[error(transparent)]
+    Credentials(#[from] TokenOptionsError),
 }
 
 /// What the server is to be started with.
@@ -159,6 +164,7 @@ fn engine_config(
         pre_vote: settings.is_on("pre-vote"),
         snapshot_count: settings.uint("snapshot-count"),
         catch_up_entries: settings.uint("snapshot-catchup-entries"),
+        credentials: credentials::config(settings)?,
         max_wals: settings.size("max-wals"),
         threads,
     })

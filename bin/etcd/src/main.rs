@@ -6,6 +6,7 @@
 
 mod compaction;
 mod configure;
+mod credentials;
 mod data_dir;
 mod derive;
 mod descriptors;

@@ -179,6 +179,7 @@ errors! {
     DeadlineExceeded, DeadlineExceeded, "etcdserver: context deadline exceeded";
     // Texts without a symbol of their own in etcd's table.
     UnknownMethod, Unknown, "etcdserver: unknown method";
+    NoPasswordUser, Unknown, "auth: authentication failed, password was given for no password user";
     ContextCanceled, Cancelled, "context canceled";
     ContextDeadline, DeadlineExceeded, "context deadline exceeded";
 }

@@ -114,25 +114,34 @@ impl Permit<'_> {
     /// # Errors
     /// As [`Permit::range`].
     pub fn lease_write(&self, lease: LeaseId) -> Result<(), Rejected> {
-        self.lease(Access::Write, lease)
-    }
-
-    /// Whether a lease's keys may be seen.
-    ///
-    /// # Errors
-    /// As [`Permit::range`].
-    pub fn lease_read(&self, lease: LeaseId) -> Result<(), Rejected> {
-        self.lease(Access::Read, lease)
-    }
-
-    fn lease(&self, access: Access, lease: LeaseId) -> Result<(), Rejected> {
         if lease.is_none() || self.auth.check_admin(self.who).is_ok() {
             return Ok(());
         }
-        // Copied first: the table is locked for one short operation at a time.
-        let keys: Vec<Bytes> = self.leases.lock().keys(lease).cloned().collect();
+        self.each(Access::Write, &self.keys_of(lease))
+    }
+
+    /// The keys that hang on a lease, all of which may be read.
+    ///
+    /// # Errors
+    /// As [`Permit::range`].
+    pub fn readable_keys(&self, lease: LeaseId) -> Result<Vec<Bytes>, Rejected> {
+        let keys = self.keys_of(lease);
+        self.each(Access::Read, &keys)?;
+        Ok(keys)
+    }
+
+    /// Copied: the table is locked for one short operation at a time.
+    fn keys_of(&self, lease: LeaseId) -> Vec<Bytes> {
+        self.leases.lock().keys(lease).cloned().collect()
+    }
+
+    fn each(&self, access: Access, keys: &[Bytes]) -> Result<(), Rejected> {
+        if self.auth.check_admin(self.who).is_ok() {
+            return Ok(());
+        }
         for key in keys {
-            self.auth.check(self.who, access, &KeyRange::Point(key))?;
+            let key = KeyRange::Point(key.clone());
+            self.auth.check(self.who, access, &key)?;
         }
         Ok(())
     }

@@ -98,6 +98,11 @@ impl Response {
                 compact_revision: *compacted,
                 ..Fields::default()
             },
+            Body::Revoked(reason) => Fields {
+                canceled: true,
+                cancel_reason: reason.clone(),
+                ..Fields::default()
+            },
             Body::Progress => Fields::default(),
             Body::Events { events, fragment } => Fields {
                 events,

@@ -1,7 +1,10 @@
 //! What a client may ask of its stream, already decoded.
 
 use bytes::Bytes;
-use types::EventKind;
+use types::{EventKind, KeyRange};
+
+/// The smallest key, which an empty one means.
+const FIRST_KEY: &[u8] = b"\0";
 
 /// One message of the client. A message without content is ignored by the caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +46,21 @@ pub struct Create {
     pub fragment: bool,
     /// Why the client may not watch the range, as the text of the in-band refusal.
     pub denied: Option<String>,
+}
+
+impl Create {
+    /// What is to be watched.
+    ///
+    /// # Panics
+    /// Never: an empty key stands for the smallest one.
+    #[must_use]
+    pub fn range(&self) -> KeyRange {
+        let key = match self.key.is_empty() {
+            true => Bytes::from_static(FIRST_KEY),
+            false => self.key.clone(),
+        };
+        KeyRange::new(key, self.range_end.clone()).expect("the key is not empty")
+    }
 }
 
 /// Kinds of events that a watcher does not want.

@@ -28,6 +28,8 @@ pub enum Body {
         /// The compacted revision; 0 on request.
         compacted: i64,
     },
+    /// The watcher has ended: its client may no longer read what it watches. The text says why.
+    Revoked(String),
     /// Everything up to the header's revision has been sent.
     Progress,
     /// What happened.

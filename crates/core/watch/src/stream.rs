@@ -23,6 +23,7 @@ use crate::watcher::{State, Watcher};
 
 mod progress;
 mod requests;
+mod revoke;
 
 /// Turns of live events between two steps of history. A step of history takes up to 1 ms, a turn
 /// some microseconds: so live events are delayed by it about tenfold at worst, not a thousandfold.

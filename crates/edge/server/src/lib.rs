@@ -3,6 +3,7 @@
 //! [`engine`] is the durable, replicated store. `services` decodes, checks and answers what clients ask
 //! over gRPC, `http` what they ask over plain HTTP; [`Server`] puts it all behind its sockets.
 
+pub mod credentials;
 pub mod engine;
 mod http;
 mod member;

@@ -58,6 +58,7 @@ fn config(path: &std::path::Path) -> Config {
         snapshot_count: 100,
         catch_up_entries: 100,
         max_wals: 5,
+        credentials: server::credentials::CredentialsConfig::default(),
         threads: 1,
     }
 }

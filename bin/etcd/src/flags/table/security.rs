@@ -3,7 +3,6 @@
 use super::{FileKey, Flag, Group, Kind, TLS};
 
 const NO_TLS: &str = "it matters to TLS only, which is refused";
-const NO_AUTH: &str = "it matters to users only, and there are none yet";
 
 pub(super) const FLAGS: &[Flag] = &[
     tls(
@@ -169,24 +168,21 @@ pub(super) const FLAGS: &[Flag] = &[
         "simple",
         "How tokens of users are made: simple or jwt,<options>.",
     )
-    .group(Group::Auth)
-    .refused("tokens other than simple ones are not built yet"),
+    .group(Group::Auth),
     flag(
         "bcrypt-cost",
         Kind::Uint,
         "10",
         "Cost of storing a password, from 4 to 31.",
     )
-    .group(Group::Auth)
-    .without_effect(NO_AUTH),
+    .group(Group::Auth),
     flag(
         "auth-token-ttl",
         Kind::Uint,
         "300",
         "Seconds for which a simple token is valid.",
     )
-    .group(Group::Auth)
-    .without_effect(NO_AUTH),
+    .group(Group::Auth),
 ];
 
 const fn flag(name: &'static str, kind: Kind, default: &'static str, help: &'static str) -> Flag {

@@ -2,17 +2,11 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use types::KeyRange;
-
 use super::{Stream, canceled, register};
 use crate::history::History;
 use crate::request::Create;
 use crate::response::{Body, NO_WATCHER, Refusal, Response};
 use crate::watcher::{Notify, Spec, State, Watcher};
-
-/// The smallest key, which an empty one means.
-const FIRST_KEY: &[u8] = b"\0";
 
 impl Stream {
     pub(super) fn create<H: History>(&mut self, create: Create, history: &H) {
@@ -31,16 +25,23 @@ impl Stream {
 
     /// Cancels a watcher; also one that compaction has ended, which still holds its id.
     pub(super) fn cancel<H: History>(&mut self, id: i64, history: &H) {
+        if self.end(id) {
+            self.answers
+                .push_back(canceled(id, history.revisions().current, 0));
+        }
+    }
+
+    /// Takes a watcher out of the stream; false when there is none of this id.
+    pub(super) fn end(&mut self, id: i64) -> bool {
         let Some(watcher) = self.watchers.remove(&id) else {
-            return;
+            return false;
         };
         self.release(&watcher);
         // No event of the watcher may follow its end.
         for draft in [&mut self.live, &mut self.past] {
             draft.take_if(|draft| draft.serial == watcher.serial);
         }
-        self.answers
-            .push_back(canceled(id, history.revisions().current, 0));
+        true
     }
 
     /// Takes a watcher that has left the stream out of hub and counts. Its entries in the mailbox
@@ -60,14 +61,14 @@ impl Stream {
     }
 
     fn admit(&mut self, create: Create, current: i64) -> Result<i64, Refusal> {
-        if let Some(reason) = create.denied {
-            return Err(Refusal::Denied(reason));
-        }
         // In etcd's order: which of two reasons is given is what clients see.
         if create.start_revision < 0 {
             return Err(Refusal::NegativeStart);
         }
-        let range = key_range(create.key, create.range_end);
+        let range = create.range();
+        if let Some(reason) = create.denied {
+            return Err(Refusal::Denied(reason));
+        }
         if range.is_empty() {
             return Err(Refusal::EmptyRange);
         }
@@ -125,12 +126,4 @@ impl Stream {
         }
         self.watchers.insert(watcher.spec.watch_id, watcher);
     }
-}
-
-fn key_range(key: Bytes, range_end: Bytes) -> KeyRange {
-    let key = match key.is_empty() {
-        true => Bytes::from_static(FIRST_KEY),
-        false => key,
-    };
-    KeyRange::new(key, range_end).expect("the key is not empty")
 }

@@ -140,6 +140,12 @@ impl ApplyThread {
         if outcome.alarms_changed {
             shared.alarms.store(Arc::new(self.apply.alarms().clone()));
         }
+        if outcome.auth_changed {
+            self.engine.auth_changed(self.apply.auth().clone());
+        }
+        if let Some(change) = &outcome.tokens {
+            self.engine.credentials().take(change);
+        }
     }
 
     fn publish_members(&self) {

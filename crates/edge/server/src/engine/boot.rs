@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use apply::{Alarms, SharedLeases};
+use auth::AuthState;
 use cluster::{Bootstrap, Membership};
 use disk::Dir;
 use lease::{LeaseRecord, LeaseTable};
@@ -91,6 +92,9 @@ pub enum StartError {
     /// Stored members do not decode.
     #[error(transparent)]
     Members(#[from] cluster::LoadError),
+    /// Stored users or roles do not decode.
+    #[error("cannot load users and roles")]
+    Auth(#[from] auth::LoadError),
     /// A stored lease does not decode.
     #[error("a stored lease does not decode")]
     Lease(#[from] lease::DecodeLeaseError),
@@ -117,6 +121,7 @@ pub(super) struct Booted {
     pub(super) membership: Membership,
     pub(super) leases: SharedLeases,
     pub(super) alarms: Alarms,
+    pub(super) auth: AuthState,
     pub(super) is_new: bool,
 }
 
@@ -179,6 +184,11 @@ pub(super) fn boot(config: &Config) -> Result<Booted, StartError> {
     )?;
     let leases = load_leases(config, &bucket(Bucket::Lease), &writer)?;
     let alarms = Alarms::load(&bucket(Bucket::Alarm));
+    let auth = AuthState::load(
+        &bucket(Bucket::Auth),
+        &bucket(Bucket::AuthUsers),
+        &bucket(Bucket::AuthRoles),
+    )?;
     let mark = recovered.snapshot.index;
     let raft = restored(recovered, consistent, &membership)?;
     Ok(Booted {
@@ -195,6 +205,7 @@ pub(super) fn boot(config: &Config) -> Result<Booted, StartError> {
         membership,
         leases: SharedLeases::new(leases),
         alarms,
+        auth,
         is_new,
     })
 }

@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use apply::Applied;
+use auth::Who;
 use bytes::Bytes;
 use foldhash::fast::FixedState;
 use prost::Message;
@@ -106,8 +107,20 @@ impl Handle {
         &self,
         request: InternalRaftRequest,
     ) -> impl Future<Output = Result<Applied, Error>> + use<'_> {
+        self.propose_as(Who::default(), request)
+    }
+
+    /// The same for a caller whose rights decide when the request is applied.
+    ///
+    /// # Errors
+    /// As [`Handle::propose`].
+    pub fn propose_as(
+        &self,
+        who: Who<'_>,
+        request: InternalRaftRequest,
+    ) -> impl Future<Output = Result<Applied, Error>> + use<'_> {
         // Encoded before the first await: the message is large, and a future keeps what it holds.
-        let prepared = self.prepare(request);
+        let prepared = self.prepare(who, request);
         async move {
             let (id, data) = prepared?;
             self.submit(id, EntryKind::Normal, data).await
@@ -115,7 +128,11 @@ impl Handle {
     }
 
     /// Numbers and encodes a request, if it may be proposed.
-    fn prepare(&self, mut request: InternalRaftRequest) -> Result<(RequestId, Bytes), Error> {
+    fn prepare(
+        &self,
+        who: Who<'_>,
+        mut request: InternalRaftRequest,
+    ) -> Result<(RequestId, Bytes), Error> {
         let local = &self.0;
         if local.engine.status().is_overloaded() {
             return Err(Error::TooManyRequests);
@@ -123,7 +140,8 @@ impl Handle {
         let id = local.ids.next();
         request.header = Some(RequestHeader {
             id: id.0,
-            ..RequestHeader::default()
+            username: who.user.to_owned(),
+            auth_revision: who.revision,
         });
         let data = Bytes::from(request.encode_to_vec());
         if data.len() > local.engine.limits().max_request_bytes {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
+use auth::Who;
 use proto::etcdserverpb::alarm_request::AlarmAction;
 use proto::etcdserverpb::{AlarmRequest, AlarmType, InternalRaftRequest, LeaseRevokeRequest};
 use proto::membershippb::{Attributes, ClusterMemberAttrSetRequest, ClusterVersionSetRequest};
@@ -144,7 +145,12 @@ async fn expire_leases(handle: Handle) {
                     ..InternalRaftRequest::default()
                 };
                 // A failed revocation is offered again by the table.
-                if handle.propose(request).await.is_ok() {
+                let revision = handle.engine().auth().revision();
+                let root = Who {
+                    user: auth::ROOT,
+                    revision,
+                };
+                if handle.propose_as(root, request).await.is_ok() {
                     handle.engine().meters().lease_expired();
                 }
                 drop(permit);

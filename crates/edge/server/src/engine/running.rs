@@ -11,6 +11,8 @@ use arc_swap::ArcSwap;
 use member::{Member, Restored};
 use types::{ClusterId, MemberId};
 
+use crate::credentials::{Credentials, CredentialsConfig};
+
 use super::apply_thread::{ApplyInput, ApplyThread, CommitPolicy};
 use super::boot::{self, Booted, SharedDir, StartError};
 use super::compactor::CompactionPolicy;
@@ -80,6 +82,8 @@ pub struct Config {
     pub catch_up_entries: u64,
     /// Log segments kept; zero for all.
     pub max_wals: usize,
+    /// How callers are identified.
+    pub credentials: CredentialsConfig,
     /// How many connection threads there are.
     pub threads: usize,
 }
@@ -164,7 +168,8 @@ pub fn open(config: &Config, meters: Arc<Meters>) -> Result<Opened, StartError> 
     };
     let leases = engine.leases().clone();
     let (alarms, membership) = (booted.alarms, booted.membership);
-    let machine = Apply::new(writer, leases, alarms, membership, consistent, options);
+    let machine =
+        Apply::new(writer, leases, alarms, membership, consistent, options).with_auth(booted.auth);
     let member = Member::new(member_config(config, member), Restored { raft, mark })?;
     Ok(Opened {
         config: config.clone(),
@@ -367,6 +372,9 @@ fn shared(config: &Config, booted: &Booted, inboxes: &Inboxes, meters: Arc<Meter
         hub: Arc::new(watch::Hub::new(current, unix_millis())),
         membership: ArcSwap::from_pointee(booted.membership.clone()),
         alarms: ArcSwap::from_pointee(booted.alarms.clone()),
+        auth: ArcSwap::from_pointee(booted.auth.clone()),
+        auth_changes: tokio::sync::watch::Sender::default(),
+        credentials: Credentials::new(config.credentials.clone()),
         compaction: CompactionProgress::default(),
         space: Space::default(),
         meters,

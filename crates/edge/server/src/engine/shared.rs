@@ -5,12 +5,15 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use apply::{Alarms, SharedLeases};
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
+use auth::AuthState;
 use cluster::Membership;
 use member::Leadership;
 use proto::error::Error;
 use raft::MemberProgress;
 use types::{ClusterId, Index, MemberId, Term};
+
+use crate::credentials::Credentials;
 
 use super::ending::Ending;
 use super::inbound::{Backlog, Inbound};
@@ -37,6 +40,9 @@ pub(super) struct Shared {
     pub(super) hub: Arc<watch::Hub>,
     pub(super) membership: ArcSwap<Membership>,
     pub(super) alarms: ArcSwap<Alarms>,
+    pub(super) auth: ArcSwap<AuthState>,
+    pub(super) auth_changes: tokio::sync::watch::Sender<()>,
+    pub(super) credentials: Credentials,
     pub(super) compaction: CompactionProgress,
     pub(super) space: Space,
     pub(super) meters: Arc<Meters>,
@@ -133,6 +139,28 @@ impl Engine {
     #[must_use]
     pub fn alarms(&self) -> Arc<Alarms> {
         self.0.alarms.load_full()
+    }
+
+    /// Users and roles, as of the last applied entry.
+    #[must_use]
+    pub fn auth(&self) -> Guard<Arc<AuthState>> {
+        self.0.auth.load()
+    }
+
+    /// Changes whenever users, roles, or whether they matter, have changed.
+    pub(crate) fn auth_changes(&self) -> tokio::sync::watch::Receiver<()> {
+        self.0.auth_changes.subscribe()
+    }
+
+    /// Shows all threads what an entry changed in users and roles.
+    pub(super) fn auth_changed(&self, auth: AuthState) {
+        self.0.auth.store(Arc::new(auth));
+        self.0.auth_changes.send_replace(());
+    }
+
+    /// How callers prove who they are.
+    pub(crate) fn credentials(&self) -> &Credentials {
+        &self.0.credentials
     }
 
     /// How far the physical compaction has come.

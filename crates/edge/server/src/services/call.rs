@@ -32,6 +32,21 @@ pub(crate) enum Known {
     Downgrade,
     AuthStatus,
     Authenticate,
+    AuthEnable,
+    AuthDisable,
+    UserAdd,
+    UserGet,
+    UserList,
+    UserDelete,
+    UserChangePassword,
+    UserGrantRole,
+    UserRevokeRole,
+    RoleAdd,
+    RoleGet,
+    RoleList,
+    RoleDelete,
+    RoleGrantPermission,
+    RoleRevokePermission,
     HealthCheck,
     HealthList,
     HealthWatch,
@@ -77,6 +92,21 @@ impl Known {
             ("etcdserverpb.Maintenance", "Downgrade") => Self::Downgrade,
             ("etcdserverpb.Auth", "AuthStatus") => Self::AuthStatus,
             ("etcdserverpb.Auth", "Authenticate") => Self::Authenticate,
+            ("etcdserverpb.Auth", "AuthEnable") => Self::AuthEnable,
+            ("etcdserverpb.Auth", "AuthDisable") => Self::AuthDisable,
+            ("etcdserverpb.Auth", "UserAdd") => Self::UserAdd,
+            ("etcdserverpb.Auth", "UserGet") => Self::UserGet,
+            ("etcdserverpb.Auth", "UserList") => Self::UserList,
+            ("etcdserverpb.Auth", "UserDelete") => Self::UserDelete,
+            ("etcdserverpb.Auth", "UserChangePassword") => Self::UserChangePassword,
+            ("etcdserverpb.Auth", "UserGrantRole") => Self::UserGrantRole,
+            ("etcdserverpb.Auth", "UserRevokeRole") => Self::UserRevokeRole,
+            ("etcdserverpb.Auth", "RoleAdd") => Self::RoleAdd,
+            ("etcdserverpb.Auth", "RoleGet") => Self::RoleGet,
+            ("etcdserverpb.Auth", "RoleList") => Self::RoleList,
+            ("etcdserverpb.Auth", "RoleDelete") => Self::RoleDelete,
+            ("etcdserverpb.Auth", "RoleGrantPermission") => Self::RoleGrantPermission,
+            ("etcdserverpb.Auth", "RoleRevokePermission") => Self::RoleRevokePermission,
             ("grpc.health.v1.Health", "Check") => Self::HealthCheck,
             ("grpc.health.v1.Health", "List") => Self::HealthList,
             ("grpc.health.v1.Health", "Watch") => Self::HealthWatch,
@@ -90,6 +120,81 @@ impl Known {
             _ => Self::Unbuilt(method),
         }
     }
+
+    /// What a caller has to show. There is no default: whoever adds a method has to say it.
+    pub(crate) fn needs(self) -> Needs {
+        match self {
+            Self::Authenticate
+            | Self::HealthCheck
+            | Self::HealthList
+            | Self::HealthWatch
+            | Self::Unbuilt(_) => Needs::Nothing,
+            // Made of other methods' calls, each with its own needs.
+            Self::Lock
+            | Self::Unlock
+            | Self::Campaign
+            | Self::Proclaim
+            | Self::Leader
+            | Self::Observe
+            | Self::Resign => Needs::Identity,
+            Self::Range
+            | Self::RangeStream
+            | Self::Put
+            | Self::DeleteRange
+            | Self::Txn
+            | Self::Watch
+            | Self::LeaseKeepAlive
+            | Self::LeaseLeases
+            | Self::Alarm
+            | Self::AuthStatus
+            | Self::UserGet
+            | Self::RoleGet => Needs::Identity,
+            Self::LeaseGrant
+            | Self::LeaseRevoke
+            | Self::LeaseTimeToLive
+            | Self::MemberList
+            | Self::Status => Needs::User,
+            Self::Compact
+            | Self::Defragment
+            | Self::Hash
+            | Self::HashKv
+            | Self::Snapshot
+            | Self::MoveLeader
+            | Self::Downgrade
+            | Self::MemberAdd
+            | Self::MemberRemove
+            | Self::MemberUpdate
+            | Self::MemberPromote
+            | Self::UserList
+            | Self::RoleList => Needs::Root,
+            Self::AuthEnable
+            | Self::AuthDisable
+            | Self::UserAdd
+            | Self::UserDelete
+            | Self::UserChangePassword
+            | Self::UserGrantRole
+            | Self::UserRevokeRole
+            | Self::RoleAdd
+            | Self::RoleDelete
+            | Self::RoleGrantPermission
+            | Self::RoleRevokePermission => Needs::RootInLog,
+        }
+    }
+}
+
+/// What a caller has to show before its request is looked at, while authentication is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Needs {
+    /// Not even a token is looked at.
+    Nothing,
+    /// A token must be valid; the request says what else is needed.
+    Identity,
+    /// Any user.
+    User,
+    /// The role `root`.
+    Root,
+    /// The role `root`, which is asked for again when the request is applied.
+    RootInLog,
 }
 
 #[cfg(test)]
@@ -102,6 +207,6 @@ mod tests {
         let built = proto::METHODS
             .iter()
             .filter(|m| !matches!(Known::of(m), Known::Unbuilt(_)));
-        assert_eq!(built.count(), 37);
+        assert_eq!(built.count(), proto::METHODS.len());
     }
 }

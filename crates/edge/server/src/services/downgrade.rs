@@ -8,10 +8,15 @@ use proto::etcdserverpb::{DowngradeRequest, DowngradeResponse, InternalRaftReque
 use proto::membershippb::DowngradeInfoSetRequest;
 use rpc::Status;
 
+use super::identity::Identity;
 use super::{Services, decode, encode};
 
 impl Services {
-    pub(super) async fn downgrade(&self, request: Bytes) -> Result<Bytes, Status> {
+    pub(super) async fn downgrade(
+        &self,
+        caller: &Identity,
+        request: Bytes,
+    ) -> Result<Bytes, Status> {
         let request: DowngradeRequest = decode(request)?;
         match DowngradeAction::try_from(request.action) {
             Ok(DowngradeAction::Validate) => {
@@ -19,11 +24,11 @@ impl Services {
             }
             Ok(DowngradeAction::Enable) => {
                 let target = self.check_downgrade(&request.version).await?;
-                self.set_downgrade(Some(target)).await?;
+                self.set_downgrade(caller, Some(target)).await?;
             }
             Ok(DowngradeAction::Cancel) => {
                 // As in etcd, nobody is told when there is nothing to end or it cannot be ended.
-                if let Err(status) = self.cancel_downgrade().await {
+                if let Err(status) = self.cancel_downgrade(caller).await {
                     tracing::warn!(%status, "failed to cancel the downgrade");
                 }
             }
@@ -43,15 +48,19 @@ impl Services {
         checked.map_err(|error| refusal(error).into())
     }
 
-    async fn cancel_downgrade(&self) -> Result<(), Status> {
+    async fn cancel_downgrade(&self, caller: &Identity) -> Result<(), Status> {
         self.handle.linearizable().await?;
         match self.engine().membership().downgrade().enabled {
-            true => self.set_downgrade(None).await,
+            true => self.set_downgrade(caller, None).await,
             false => Err(Error::NoInflightDowngrade.into()),
         }
     }
 
-    async fn set_downgrade(&self, target: Option<Version>) -> Result<(), Status> {
+    async fn set_downgrade(
+        &self,
+        caller: &Identity,
+        target: Option<Version>,
+    ) -> Result<(), Status> {
         let set = DowngradeInfoSetRequest {
             enabled: target.is_some(),
             ver: target.map(|target| target.to_string()).unwrap_or_default(),
@@ -60,7 +69,7 @@ impl Services {
             downgrade_info_set: Some(set),
             ..InternalRaftRequest::default()
         };
-        self.propose(request).await.map(drop)
+        self.propose(caller, request).await.map(drop)
     }
 }
 

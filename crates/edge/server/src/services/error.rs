@@ -1,6 +1,7 @@
 //! How the inner errors look to clients.
 
 use apply::Rejected;
+use auth::AuthError;
 use mvcc::RangeError;
 use proto::error::{Code, Error};
 use rpc::Status;
@@ -24,10 +25,35 @@ pub(crate) fn rejected(rejected: Rejected) -> Status {
         Rejected::MemberNotLearner => Error::MemberNotLearner,
         Rejected::TooManyLearners => Error::TooManyLearners,
         Rejected::MemberBadUrls => Error::MemberBadURLs,
+        Rejected::Auth(error) => return auth(error),
         Rejected::UnknownAlarmAction => return unknown_alarm_action(),
         Rejected::Unsupported => {
             return Status::new(Code::Unimplemented, "etcdserver: request is not supported");
         }
+    })
+}
+
+/// What users and roles do not allow, or cannot be made to.
+pub(crate) fn auth(error: AuthError) -> Status {
+    Status::from(match error {
+        AuthError::RootUserNotExist => Error::RootUserNotExist,
+        AuthError::RootRoleNotExist => Error::RootRoleNotExist,
+        AuthError::UserExists => Error::UserAlreadyExist,
+        AuthError::UserEmpty => Error::UserEmpty,
+        AuthError::UserNotFound => Error::UserNotFound,
+        AuthError::RoleExists => Error::RoleAlreadyExist,
+        AuthError::RoleNotFound => Error::RoleNotFound,
+        AuthError::RoleEmpty => Error::RoleEmpty,
+        AuthError::Failed => Error::AuthFailed,
+        AuthError::PermissionNotGiven => Error::PermissionNotGiven,
+        AuthError::PermissionDenied => Error::PermissionDenied,
+        AuthError::RoleNotGranted => Error::RoleNotGranted,
+        AuthError::PermissionNotGranted => Error::PermissionNotGranted,
+        AuthError::NotEnabled => Error::AuthNotEnabled,
+        AuthError::InvalidManagement => Error::InvalidAuthMgmt,
+        AuthError::OldRevision => Error::AuthOldRevision,
+        // It has no symbol in etcd's table.
+        AuthError::NoPasswordUser => Error::NoPasswordUser,
     })
 }
 

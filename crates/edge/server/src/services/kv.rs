@@ -9,13 +9,14 @@ use proto::etcdserverpb::{
     CompactionRequest, CompactionResponse, DeleteRangeRequest, InternalRaftRequest, PutRequest,
     RangeRequest, RequestOp, TxnRequest,
 };
-use rpc::Status;
+use rpc::{Call, Status};
 
+use super::identity::Identity;
 use super::reply::{self, Reply as _};
 use super::{Services, decode, encode, error, off_thread, read_txn, validate};
 
 impl Services {
-    pub(super) async fn range(&self, request: Bytes) -> Result<Bytes, Status> {
+    pub(super) async fn range(&self, call: &Call, request: Bytes) -> Result<Bytes, Status> {
         let request: RangeRequest = decode(request)?;
         if self.engine().status().is_learner() && !request.serializable {
             return Err(Error::NotSupportedForLearner.into());
@@ -24,10 +25,14 @@ impl Services {
         if !request.serializable {
             self.handle.linearizable().await?;
         }
+        let caller = self.identify(call).await?;
+        self.permit(&caller, |permit| permit.range(&request))?;
         let query = query::of_range(&request).map_err(|types::EmptyKey| Error::EmptyKey)?;
         let reader = self.engine().reader();
         if off_thread::is_short(reader, &query).map_err(error::range)? {
-            return self.answer_range(&query);
+            let answer = self.answer_range(&query)?;
+            self.still_permitted(&caller)?;
+            return Ok(answer);
         }
         let (reader, header) = (reader.clone(), self.header(0));
         let answer = off_thread::run(move || {
@@ -38,7 +43,9 @@ impl Services {
             };
             Ok(reply::Range::of(header, &result).encode())
         });
-        answer.await?.map_err(error::range)
+        let answer = answer.await?.map_err(error::range)?;
+        self.still_permitted(&caller)?;
+        Ok(answer)
     }
 
     fn answer_range(&self, query: &RangeQuery) -> Result<Bytes, Status> {
@@ -46,15 +53,16 @@ impl Services {
         Ok(reply::Range::of(self.header(result.revision), &result).encode())
     }
 
-    pub(super) async fn put(&self, request: Bytes) -> Result<Bytes, Status> {
+    pub(super) async fn put(&self, call: &Call, request: Bytes) -> Result<Bytes, Status> {
         let request: PutRequest = decode(request)?;
         self.check_room(cost::of_put(&request))?;
         validate::put(&request)?;
+        let caller = self.identify(call).await?;
         let request = InternalRaftRequest {
             put: Some(request),
             ..InternalRaftRequest::default()
         };
-        let (response, revision) = self.propose(request).await?;
+        let (response, revision) = self.propose(&caller, request).await?;
         let Response::Put { prev } = response else {
             return Err(error::mismatched());
         };
@@ -66,14 +74,15 @@ impl Services {
         .encode())
     }
 
-    pub(super) async fn delete_range(&self, request: Bytes) -> Result<Bytes, Status> {
+    pub(super) async fn delete_range(&self, call: &Call, request: Bytes) -> Result<Bytes, Status> {
         let request: DeleteRangeRequest = decode(request)?;
         validate::delete_range(&request)?;
+        let caller = self.identify(call).await?;
         let request = InternalRaftRequest {
             delete_range: Some(request),
             ..InternalRaftRequest::default()
         };
-        let (response, revision) = self.propose(request).await?;
+        let (response, revision) = self.propose(&caller, request).await?;
         let Response::DeleteRange { deleted, prev } = response else {
             return Err(error::mismatched());
         };
@@ -86,19 +95,20 @@ impl Services {
         .encode())
     }
 
-    pub(super) async fn txn(&self, request: Bytes) -> Result<Bytes, Status> {
+    pub(super) async fn txn(&self, call: &Call, request: Bytes) -> Result<Bytes, Status> {
         let request: TxnRequest = decode(request)?;
         self.check_room(cost::of_txn(&request))?;
         validate::txn(&request, self.engine().limits().max_txn_ops)?;
         if let Some(ranges) = ranges_only(&request) {
             let is_local = ranges.iter().all(|range| range.serializable);
-            return self.read_txn(&request, is_local).await;
+            return self.read_txn(call, &request, is_local).await;
         }
+        let caller = self.identify(call).await?;
         let request = InternalRaftRequest {
             txn: Some(request),
             ..InternalRaftRequest::default()
         };
-        let (response, revision) = self.propose(request).await?;
+        let (response, revision) = self.propose(&caller, request).await?;
         let Response::Txn(result) = response else {
             return Err(error::mismatched());
         };
@@ -110,11 +120,19 @@ impl Services {
         .encode())
     }
 
-    async fn read_txn(&self, request: &TxnRequest, is_local: bool) -> Result<Bytes, Status> {
+    async fn read_txn(
+        &self,
+        call: &Call,
+        request: &TxnRequest,
+        is_local: bool,
+    ) -> Result<Bytes, Status> {
         if !is_local {
             self.handle.linearizable().await?;
         }
+        let caller = self.identify(call).await?;
+        self.permit(&caller, |permit| permit.txn(request))?;
         let (result, revision) = read_txn::answer(self.engine().reader(), request)?;
+        self.still_permitted(&caller)?;
         let header = self.header(revision);
         Ok(reply::Txn {
             header,
@@ -123,7 +141,7 @@ impl Services {
         .encode())
     }
 
-    pub(super) async fn compact(&self, request: Bytes) -> Result<Bytes, Status> {
+    pub(super) async fn compact(&self, caller: &Identity, request: Bytes) -> Result<Bytes, Status> {
         let request: CompactionRequest = decode(request)?;
         let CompactionRequest {
             revision: at,
@@ -133,7 +151,7 @@ impl Services {
             compaction: Some(request),
             ..InternalRaftRequest::default()
         };
-        let (_, revision) = self.propose(request).await?;
+        let (_, revision) = self.propose(caller, request).await?;
         if physical {
             self.engine().compaction().finished(at).await;
         }

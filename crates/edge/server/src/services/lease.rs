@@ -16,21 +16,29 @@ use proto::etcdserverpb::{
     LeaseTimeToLiveRequest, LeaseTimeToLiveResponse,
 };
 use proto::limits::LEASE_OVERHEAD_BYTES;
-use rpc::{Inbound, Outbound, Status};
+use rpc::{Call, Inbound, Outbound, Status};
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
 use types::LeaseId;
 
+use super::identity::Identity;
 use super::{Services, decode, encode, error};
 
 /// Pause between two looks at what has to happen first: a leader, an applied entry, a revocation.
 const RETRY_PAUSE: Duration = Duration::from_millis(10);
 /// How long a lease operation waits for what is committed to be applied.
 const APPLY_WAIT: Duration = Duration::from_secs(1);
+/// Leases whose keys are looked at before other calls of the thread have their turn.
+const LEASES_AT_ONCE: usize = 100;
 /// The time to live of a lease that is not there.
 const NO_LEASE_TTL: i64 = -1;
 
 impl Services {
-    pub(super) async fn lease_grant(&self, request: Bytes) -> Result<Bytes, Status> {
+    pub(super) async fn lease_grant(
+        &self,
+        caller: &Identity,
+        request: Bytes,
+    ) -> Result<Bytes, Status> {
         let mut request: LeaseGrantRequest = decode(request)?;
         self.check_room(LEASE_OVERHEAD_BYTES)?;
         while request.id == 0 {
@@ -40,7 +48,7 @@ impl Services {
             lease_grant: Some(request),
             ..InternalRaftRequest::default()
         };
-        let (response, revision) = self.propose(request).await?;
+        let (response, revision) = self.propose(caller, request).await?;
         let Response::LeaseGrant { id, ttl } = response else {
             return Err(error::mismatched());
         };
@@ -53,13 +61,17 @@ impl Services {
         }))
     }
 
-    pub(super) async fn lease_revoke(&self, request: Bytes) -> Result<Bytes, Status> {
+    pub(super) async fn lease_revoke(
+        &self,
+        caller: &Identity,
+        request: Bytes,
+    ) -> Result<Bytes, Status> {
         let request: LeaseRevokeRequest = decode(request)?;
         let request = InternalRaftRequest {
             lease_revoke: Some(request),
             ..InternalRaftRequest::default()
         };
-        let (_, revision) = self.propose(request).await?;
+        let (_, revision) = self.propose(caller, request).await?;
         Ok(encode(&LeaseRevokeResponse {
             header: Some(self.header(revision)),
         }))
@@ -67,6 +79,7 @@ impl Services {
 
     pub(super) async fn lease_keep_alive(
         &self,
+        call: &Call,
         mut inbound: Inbound,
         outbound: Outbound,
     ) -> Result<(), Status> {
@@ -74,7 +87,8 @@ impl Services {
             let LeaseKeepAliveRequest { id } = decode(request?)?;
             // The header says what was true before the renewal.
             let header = Some(self.header_now());
-            let ttl = self.renew(LeaseId(id)).await?;
+            let caller = self.identify(call).await?;
+            let ttl = self.renew(&caller, LeaseId(id)).await?;
             let response = LeaseKeepAliveResponse { header, id, ttl };
             if outbound.send(encode(&response)).await.is_err() {
                 break;
@@ -84,10 +98,13 @@ impl Services {
     }
 
     /// The time to live after a renewal; zero for a lease that is not there.
-    async fn renew(&self, id: LeaseId) -> Result<i64, Status> {
+    async fn renew(&self, caller: &Identity, id: LeaseId) -> Result<i64, Status> {
         let deadline = Instant::now() + self.engine().limits().request_timeout;
         let mut is_caught_up = false;
         loop {
+            // Asked again in each turn: the lease may have come to exist, or to hold keys.
+            self.permit_known(caller)?;
+            self.permit(caller, |permit| permit.lease_write(id))?;
             let renewed = self.engine().leases().lock().renew(id, self.engine().now());
             let on_timeout = match renewed {
                 Ok(Renewed {
@@ -126,26 +143,34 @@ impl Services {
             lease_checkpoint: Some(LeaseCheckpointRequest { checkpoints }),
             ..InternalRaftRequest::default()
         };
-        self.propose(request).await.map(drop)
+        // The caller was allowed to renew: what follows from that is the server's own doing.
+        let applied = self.handle.propose(request).await?;
+        applied.result.map(drop).map_err(error::rejected)
     }
 
-    pub(super) async fn lease_time_to_live(&self, request: Bytes) -> Result<Bytes, Status> {
+    pub(super) async fn lease_time_to_live(
+        &self,
+        caller: &Identity,
+        request: Bytes,
+    ) -> Result<Bytes, Status> {
         let LeaseTimeToLiveRequest { id, keys } = decode(request)?;
         self.caught_up().await?;
         let (ttl, granted_ttl) = self.time_to_live(LeaseId(id)).await?;
-        let keys = if keys && ttl != NO_LEASE_TTL {
-            let leases = self.engine().leases().lock();
-            leases.keys(LeaseId(id)).cloned().collect()
-        } else {
-            Vec::new()
-        };
+        let mut shown = Vec::new();
+        if keys && ttl != NO_LEASE_TTL {
+            self.permit(caller, |permit| {
+                shown = permit.readable_keys(LeaseId(id))?;
+                Ok(())
+            })?;
+            self.still_permitted(caller)?;
+        }
         let header = Some(self.header_now());
         Ok(encode(&LeaseTimeToLiveResponse {
             header,
             id,
             ttl,
             granted_ttl,
-            keys,
+            keys: shown,
         }))
     }
 
@@ -173,14 +198,32 @@ impl Services {
         }
     }
 
-    pub(super) fn lease_leases(&self, request: Bytes) -> Result<Bytes, Status> {
+    pub(super) async fn lease_leases(
+        &self,
+        caller: &Identity,
+        request: Bytes,
+    ) -> Result<Bytes, Status> {
         let LeaseLeasesRequest {} = decode(request)?;
+        self.permit_known(caller)?;
         let ids = self.engine().leases().lock().list();
+        self.permit_leases(caller, &ids).await?;
         let leases = ids.into_iter().map(|id| LeaseStatus { id: id.0 }).collect();
         Ok(encode(&LeaseLeasesResponse {
             header: Some(self.header_now()),
             leases,
         }))
+    }
+
+    /// Refuses who may not read the keys of all these leases.
+    async fn permit_leases(&self, caller: &Identity, ids: &[LeaseId]) -> Result<(), Status> {
+        for ids in ids.chunks(LEASES_AT_ONCE) {
+            self.permit(caller, |permit| {
+                ids.iter()
+                    .try_for_each(|id| permit.readable_keys(*id).map(drop))
+            })?;
+            yield_now().await;
+        }
+        self.still_permitted(caller)
     }
 
     /// Waits until everything that is committed by now is applied.

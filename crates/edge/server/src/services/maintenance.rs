@@ -13,6 +13,7 @@ use proto::limits::{CLUSTER_VERSION, SERVER_VERSION};
 use rpc::Status;
 use types::MemberId;
 
+use super::identity::Identity;
 use super::{Services, decode, encode, error, off_thread};
 
 /// The service's name, for methods of it that are not built.
@@ -21,16 +22,21 @@ const SERVICE: &str = "etcdserverpb.Maintenance";
 const NO_QUOTA: i64 = -1;
 
 impl Services {
-    pub(super) async fn alarm(&self, request: Bytes) -> Result<Bytes, Status> {
+    pub(super) async fn alarm(&self, caller: &Identity, request: Bytes) -> Result<Bytes, Status> {
         let request: AlarmRequest = decode(request)?;
-        if AlarmAction::try_from(request.action).is_err() {
-            return Err(error::unknown_alarm_action());
+        match AlarmAction::try_from(request.action) {
+            Ok(AlarmAction::Get) => self.permit_known(caller)?,
+            Ok(AlarmAction::Activate | AlarmAction::Deactivate) => self.permit_admin(caller)?,
+            Err(_) => {
+                self.permit_admin(caller)?;
+                return Err(error::unknown_alarm_action());
+            }
         }
         let request = InternalRaftRequest {
             alarm: Some(request),
             ..InternalRaftRequest::default()
         };
-        let (response, revision) = self.propose(request).await?;
+        let (response, revision) = self.propose(caller, request).await?;
         let Response::Alarm(alarms) = response else {
             return Err(error::mismatched());
         };

@@ -13,6 +13,7 @@ mod duplicates;
 mod error;
 mod gate;
 mod health;
+mod identity;
 mod kv;
 mod lease;
 mod maintenance;
@@ -40,8 +41,10 @@ use proto::etcdserverpb::{AlarmType, InternalRaftRequest, ResponseHeader};
 use rpc::{Call, Handler, Inbound, MethodId, Outbound, Status};
 
 use crate::engine::{Engine, Handle};
-use call::Known;
+use call::{Known, Needs};
+use identity::Identity;
 
+pub(crate) use error::internal;
 pub(crate) use watch::HubMetrics;
 
 /// Pause between two looks at whether the NOSPACE alarm is raised.
@@ -99,12 +102,18 @@ impl Services {
     }
 
     /// Has a request applied by the whole cluster; the answer with the revision for its header.
-    fn propose(
-        &self,
+    /// The caller's rights decide when it is applied.
+    fn propose<'a>(
+        &'a self,
+        caller: &'a Identity,
         request: InternalRaftRequest,
-    ) -> impl Future<Output = Result<(apply::Response, i64), Status>> + use<'_> {
-        let applied = self.handle.propose(request);
+    ) -> impl Future<Output = Result<(apply::Response, i64), Status>> + use<'a> {
+        // Encoded at once: the message is large, and a future keeps what it holds.
+        let applied = self.handle.propose_as(caller.who(), request);
         async move {
+            if self.permit_known(caller).is_err() {
+                Box::pin(self.permit_proposal(caller)).await?;
+            }
             let Applied {
                 result,
                 revision,
@@ -145,10 +154,10 @@ impl Handler for Services {
         let known = self.known(&call);
         self.check_unary(known, &call)?;
         let answer = match known {
-            Known::Range => self.range(request).await,
-            Known::Put => self.put(request).await,
-            Known::DeleteRange => self.delete_range(request).await,
-            Known::Txn => self.txn(request).await,
+            Known::Range => self.range(&call, request).await,
+            Known::Put => self.put(&call, request).await,
+            Known::DeleteRange => self.delete_range(&call, request).await,
+            Known::Txn => self.txn(&call, request).await,
             Known::Lock
             | Known::Unlock
             | Known::Campaign
@@ -159,7 +168,7 @@ impl Handler for Services {
                 return Box::pin(self.concurrency(known, call, request)).await;
             }
             // The rare calls must not make the future of every call larger.
-            _ => Box::pin(self.rare(known, request)).await,
+            _ => Box::pin(self.rare(known, &call, request)).await,
         };
         match answer {
             Err(refusal) if refusal == Status::from(Error::NoSpace) => {
@@ -180,10 +189,13 @@ impl Handler for Services {
         let requires_leader = call.requires_leader();
         let answered = async {
             match known {
-                Known::RangeStream => self.range_stream(inbound, outbound).await,
-                Known::Watch => self.watch(inbound, outbound).await,
-                Known::LeaseKeepAlive => self.lease_keep_alive(inbound, outbound).await,
-                Known::Snapshot => self.snapshot(inbound, outbound).await,
+                Known::RangeStream => self.range_stream(&call, inbound, outbound).await,
+                Known::Watch => self.watch(&call, inbound, outbound).await,
+                Known::LeaseKeepAlive => self.lease_keep_alive(&call, inbound, outbound).await,
+                Known::Snapshot => {
+                    self.admit(known, &call).await?;
+                    self.snapshot(inbound, outbound).await
+                }
                 Known::Observe => {
                     let request = only_message(inbound).await?;
                     let services = Rc::clone(&self);
@@ -212,27 +224,58 @@ impl Services {
         Err(refusal)
     }
 
-    async fn rare(&self, known: Known, request: Bytes) -> Result<Bytes, Status> {
+    /// Finds out who calls, and refuses who cannot show what every call of the method needs.
+    async fn admit(&self, known: Known, call: &Call) -> Result<Identity, Status> {
+        if known.needs() == Needs::Nothing {
+            return Ok(Identity::default());
+        }
+        let caller = self.identify(call).await?;
+        match known.needs() {
+            Needs::Nothing | Needs::Identity => {}
+            Needs::User => self.permit_known(&caller)?,
+            Needs::Root => self.permit_admin(&caller)?,
+            Needs::RootInLog => self.permit_admin_surely(&caller).await?,
+        }
+        Ok(caller)
+    }
+
+    async fn rare(&self, known: Known, call: &Call, request: Bytes) -> Result<Bytes, Status> {
+        let caller = &self.admit(known, call).await?;
         match known {
-            Known::Compact => self.compact(request).await,
-            Known::LeaseGrant => self.lease_grant(request).await,
-            Known::LeaseRevoke => self.lease_revoke(request).await,
-            Known::LeaseTimeToLive => self.lease_time_to_live(request).await,
-            Known::LeaseLeases => self.lease_leases(request),
+            Known::Compact => self.compact(caller, request).await,
+            Known::LeaseGrant => self.lease_grant(caller, request).await,
+            Known::LeaseRevoke => self.lease_revoke(caller, request).await,
+            Known::LeaseTimeToLive => self.lease_time_to_live(caller, request).await,
+            Known::LeaseLeases => self.lease_leases(caller, request).await,
             Known::MemberAdd => self.member_add(request).await,
             Known::MemberRemove => self.member_remove(request).await,
             Known::MemberUpdate => self.member_update(request).await,
             Known::MemberPromote => self.member_promote(request).await,
             Known::MemberList => self.member_list(request).await,
-            Known::Alarm => self.alarm(request).await,
+            Known::Alarm => self.alarm(caller, request).await,
             Known::Status => self.status(request),
             Known::Defragment => self.defragment(request),
             Known::Hash => self.hash(request).await,
             Known::HashKv => self.hash_kv(request).await,
             Known::MoveLeader => self.move_leader(request),
-            Known::Downgrade => self.downgrade(request).await,
-            Known::AuthStatus => self.auth_status(request),
-            Known::Authenticate => auth::authenticate(request),
+            Known::Downgrade => self.downgrade(caller, request).await,
+            Known::AuthStatus => self.auth_status(request).await,
+            Known::Authenticate => self.authenticate(request).await,
+            Known::UserGet => self.user_get(caller, request).await,
+            Known::UserList => self.user_list(request).await,
+            Known::RoleGet => self.role_get(caller, request).await,
+            Known::RoleList => self.role_list(request).await,
+            Known::AuthEnable
+            | Known::AuthDisable
+            | Known::UserAdd
+            | Known::UserDelete
+            | Known::UserChangePassword
+            | Known::UserGrantRole
+            | Known::UserRevokeRole
+            | Known::RoleAdd
+            | Known::RoleDelete
+            | Known::RoleGrantPermission
+            | Known::RoleRevokePermission => self.change_auth(known, caller, request).await,
             Known::HealthCheck => health::check(request),
             Known::HealthList => health::list(request),
             Known::Unbuilt(method) => Err(Status::unimplemented(method.service, method.name)),

@@ -5,8 +5,9 @@ use mvcc::{Chunk, RangeError, RangeQuery, Reader};
 use proto::error::{Code, Error};
 use proto::etcdserverpb::RangeRequest;
 use proto::etcdserverpb::range_request::{SortOrder, SortTarget};
-use rpc::{Inbound, Outbound, Status};
+use rpc::{Call, Inbound, Outbound, Status};
 
+use super::identity::Identity;
 use super::reply::{self, Reply as _};
 use super::{Services, decode, error, off_thread, validate};
 
@@ -16,6 +17,7 @@ const FIRST_KEYS: usize = 10;
 impl Services {
     pub(super) async fn range_stream(
         &self,
+        call: &Call,
         mut inbound: Inbound,
         outbound: Outbound,
     ) -> Result<(), Status> {
@@ -28,14 +30,21 @@ impl Services {
         if !request.serializable {
             self.handle.linearizable().await?;
         }
+        let caller = self.identify(call).await?;
+        self.permit(&caller, |permit| permit.range(&request))?;
         if request.count_only || request.limit < 0 {
-            return self.whole(&request, &outbound).await;
+            return self.whole(&caller, &request, &outbound).await;
         }
-        self.parts(&request, &outbound).await
+        self.parts(&caller, &request, &outbound).await
     }
 
     /// Answers with one message.
-    async fn whole(&self, request: &RangeRequest, outbound: &Outbound) -> Result<(), Status> {
+    async fn whole(
+        &self,
+        caller: &Identity,
+        request: &RangeRequest,
+        outbound: &Outbound,
+    ) -> Result<(), Status> {
         let query = query(request)?;
         let (reader, pinned) = (self.engine().reader().clone(), request.revision <= 0);
         let result = off_thread::run(move || reader.range(&query))
@@ -45,11 +54,17 @@ impl Services {
             pinned || result.revision >= request.revision,
             "a read of the future"
         );
+        self.still_permitted(caller)?;
         let range = reply::Range::of(self.header(result.revision), &result);
         send(outbound, &reply::RangeStream(range)).await
     }
 
-    async fn parts(&self, request: &RangeRequest, outbound: &Outbound) -> Result<(), Status> {
+    async fn parts(
+        &self,
+        caller: &Identity,
+        request: &RangeRequest,
+        outbound: &Outbound,
+    ) -> Result<(), Status> {
         let mut parts = Parts::new(
             request,
             query(request)?,
@@ -57,6 +72,8 @@ impl Services {
         );
         loop {
             let chunk = parts.next(self.engine().reader()).await?;
+            // A long answer ends where its reader's rights change.
+            self.still_permitted(caller)?;
             if let Some(end) = parts.end(self.engine().reader(), &chunk)? {
                 let revision = if request.revision <= 0 {
                     chunk.revision

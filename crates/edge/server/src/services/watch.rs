@@ -7,6 +7,7 @@
 
 mod history;
 mod metrics;
+mod readers;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -15,13 +16,14 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use proto::etcdserverpb::watch_request::RequestUnion;
 use proto::etcdserverpb::{WatchCreateRequest, WatchRequest};
-use rpc::{Inbound, Outbound, Status};
+use rpc::{Call, Inbound, Outbound, Status};
 use tokio::sync::Notify;
 use tokio::task::yield_now;
 use tokio::time::{Interval, MissedTickBehavior, interval_at};
 use watch::{Create, Filters, Identity, Limits, Request, Response, Step, Stream};
 
 use self::history::Store;
+use self::readers::Readers;
 use super::{Services, decode, error};
 use crate::engine::Engine;
 
@@ -30,11 +32,13 @@ pub(crate) use self::metrics::HubMetrics;
 impl Services {
     pub(super) async fn watch(
         &self,
+        call: &Call,
         mut inbound: Inbound,
         outbound: Outbound,
     ) -> Result<(), Status> {
         let wake = Arc::new(Notify::new());
-        let mut session = Session::new(self.engine(), &outbound, Arc::clone(&wake));
+        let mut session = Session::new(self, call, &outbound, Arc::clone(&wake));
+        let mut rights = self.engine().auth_changes();
         let mut progress = progress_timer(self.engine().limits().watch_progress_interval);
         let mut is_open = true;
         loop {
@@ -43,7 +47,7 @@ impl Services {
                 biased;
                 message = inbound.next(), if is_open && session.stream.accepts_requests() => {
                     match message {
-                        Some(message) => session.take(message?)?,
+                        Some(message) => session.take(message?).await?,
                         // The client has nothing more to ask, but goes on listening.
                         None => is_open = false,
                     }
@@ -54,6 +58,8 @@ impl Services {
                 }
                 () = yield_now(), if pumped == Pumped::Reading => {}
                 _ = progress.tick() => session.stream.tick(),
+                // Who may no longer read hears it at once, not with the next event.
+                Ok(()) = rights.changed() => session.readers.recheck(&mut session.stream, &session.store),
             }
         }
     }
@@ -72,7 +78,10 @@ fn progress_timer(period: Duration) -> Interval {
 
 /// A call's stream machine and its surroundings.
 struct Session<'a> {
+    services: &'a Services,
+    call: &'a Call,
     engine: &'a Engine,
+    readers: Readers<'a>,
     store: Store<'a>,
     stream: Stream,
     outbound: &'a Outbound,
@@ -90,11 +99,20 @@ enum Pumped {
 }
 
 impl<'a> Session<'a> {
-    fn new(engine: &'a Engine, outbound: &'a Outbound, wake: Arc<Notify>) -> Self {
+    fn new(
+        services: &'a Services,
+        call: &'a Call,
+        outbound: &'a Outbound,
+        wake: Arc<Notify>,
+    ) -> Self {
+        let engine = services.engine();
         let limits = Limits::new(engine.limits().max_request_bytes);
         let wake = Box::new(move || wake.notify_one());
         Self {
+            services,
+            call,
             engine,
+            readers: Readers::new(engine),
             store: Store::new(engine.reader()),
             stream: Stream::new(Arc::clone(engine.hub()), wake, limits),
             outbound,
@@ -102,10 +120,17 @@ impl<'a> Session<'a> {
     }
 
     /// Takes a message of the client.
-    fn take(&mut self, message: Bytes) -> Result<(), Status> {
+    async fn take(&mut self, message: Bytes) -> Result<(), Status> {
         let WatchRequest { request_union } = decode(message)?;
         let request = match request_union {
-            Some(RequestUnion::CreateRequest(request)) => Request::Create(create(request)),
+            Some(RequestUnion::CreateRequest(request)) => {
+                // Before the rights are looked at: what changes after this is looked at again.
+                self.readers.recheck(&mut self.stream, &self.store);
+                let caller = self.services.identify(self.call).await;
+                let mut create = create(request);
+                create.denied = self.readers.admit(caller, &create);
+                Request::Create(create)
+            }
             Some(RequestUnion::CancelRequest(request)) => Request::Cancel(request.watch_id),
             Some(RequestUnion::ProgressRequest(_)) => Request::Progress,
             None => return Ok(()),
@@ -118,7 +143,13 @@ impl<'a> Session<'a> {
     fn pump(&mut self) -> Result<Pumped, Status> {
         while self.outbound.has_room() {
             match self.stream.poll(&self.store).map_err(error::range)? {
-                Step::Send(response) => self.send(&response)?,
+                Step::Send(response) => {
+                    // Rights that were lost before an event are known before it is seen.
+                    self.readers.recheck(&mut self.stream, &self.store);
+                    if self.stream.may_send(&response) {
+                        self.send(&response)?;
+                    }
+                }
                 Step::Again => return Ok(Pumped::Reading),
                 Step::Idle => return Ok(Pumped::Idle),
             }

@@ -61,6 +61,11 @@ fn engine_config(path: &std::path::Path) -> engine::Config {
         snapshot_count: 10_000,
         catch_up_entries: 5_000,
         max_wals: 5,
+        credentials: server::credentials::CredentialsConfig {
+            // As little as there can be: tests log in often.
+            bcrypt_cost: 4,
+            ..Default::default()
+        },
         threads: 2,
     }
 }

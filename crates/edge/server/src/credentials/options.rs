@@ -1,0 +1,62 @@
+//! `--auth-token`: the kind of tokens and its options, in etcd's notation.
+//!
+//! ```text
+//! simple | jwt,sign-method=RS256,priv-key=FILE,pub-key=FILE,ttl=10m | (nothing)
+//! ```
+
+use std::collections::BTreeMap;
+
+use super::TokenKind;
+
+/// What `--auth-token` says cannot be done.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenOptionsError {
+    /// The text is not a kind with options.
+    #[error("auth: invalid auth options")]
+    Invalid,
+}
+
+impl TokenKind {
+    /// Reads the value of `--auth-token`.
+    ///
+    /// # Errors
+    /// [`TokenOptionsError`].
+    pub fn parse(text: &str) -> Result<Self, TokenOptionsError> {
+        let mut parts = text.split(',');
+        let kind = parts.next().unwrap_or_default();
+        let mut options = BTreeMap::new();
+        for part in parts {
+            let (name, value) = part.split_once('=').ok_or(TokenOptionsError::Invalid)?;
+            if value.contains('=') || options.insert(name, value).is_some() {
+                return Err(TokenOptionsError::Invalid);
+            }
+        }
+        match kind {
+            "simple" => Ok(Self::Simple),
+            "" => Ok(Self::Refused),
+            _ => Err(TokenOptionsError::Invalid),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A mistyped option must stop the start, not weaken the tokens.
+    #[test]
+    fn kinds() {
+        assert!(matches!(TokenKind::parse("simple"), Ok(TokenKind::Simple)));
+        assert!(matches!(TokenKind::parse(""), Ok(TokenKind::Refused)));
+        for bad in [
+            "Simple",
+            "simple,x",
+            "simple,a=b=c",
+            "simple,a=1,a=2",
+            "other",
+            "jwt,",
+        ] {
+            assert!(TokenKind::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

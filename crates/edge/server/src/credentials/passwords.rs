@@ -1,0 +1,186 @@
+//! Hashing and comparing passwords, on a few threads of low priority.
+//!
+//! A hash takes tens of milliseconds of a core by design. So it never runs on a thread that answers
+//! other calls, a storm of logins waits in a bounded queue, and what nobody waits for any more is
+//! not computed. The threads start with the first password.
+
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, OnceLock};
+
+use bcrypt::{BcryptError, Version};
+use bytes::Bytes;
+use parking_lot::Mutex;
+use proto::error::{Code, Error};
+use rpc::Status;
+use tokio::sync::oneshot;
+
+/// Jobs that may wait; more are refused.
+const WAITING_MAX: usize = 1024;
+/// Most threads.
+const THREADS_MAX: usize = 4;
+/// How much the threads give way to the others: about a tenth of their share.
+const NICE: i32 = 10;
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// The threads and what they are told.
+#[derive(Debug)]
+pub(crate) struct Passwords {
+    cost: u32,
+    jobs: OnceLock<SyncSender<Job>>,
+}
+
+impl Passwords {
+    pub(super) fn new(cost: u32) -> Self {
+        Self {
+            cost,
+            jobs: OnceLock::new(),
+        }
+    }
+
+    /// The hash of a password, in the form that etcd stores.
+    ///
+    /// # Errors
+    /// For a password that is too long, and as [`Passwords::run`].
+    pub(crate) async fn hash(&self, password: String) -> Result<String, Status> {
+        let cost = self.cost;
+        let hashed = self.run(move || {
+            let hashed = bcrypt::non_truncating_hash_with_result(password, cost)?;
+            Ok::<_, BcryptError>(hashed.format_for_version(Version::TwoA))
+        });
+        hashed.await?.map_err(|error| match error {
+            // In the words of the library that etcd uses.
+            BcryptError::Truncation(_) => {
+                Status::new(Code::Unknown, "bcrypt: password length exceeds 72 bytes")
+            }
+            // Its other errors speak of costs and salts, not of the password.
+            error => crate::services::internal(&error),
+        })
+    }
+
+    /// Whether a password has this hash.
+    ///
+    /// # Errors
+    /// As [`Passwords::run`].
+    pub(crate) async fn fits(&self, hash: Bytes, password: Arc<str>) -> Result<bool, Status> {
+        let fits = self.run(move || {
+            let hash = std::str::from_utf8(&hash).ok()?;
+            // What is no hash fits no password.
+            bcrypt::verify(password.as_bytes(), hash).ok()
+        });
+        Ok(fits.await?.unwrap_or(false))
+    }
+
+    /// Does something slow.
+    ///
+    /// # Errors
+    /// [`Error::TooManyRequests`] when too much waits already, [`Error::Stopped`].
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        let (answer, answered) = oneshot::channel();
+        let job = Box::new(move || {
+            if !answer.is_closed() {
+                // Whoever asked may go away meanwhile.
+                let _ = answer.send(work());
+            }
+        });
+        match self.jobs.get_or_init(start).try_send(job) {
+            Ok(()) => answered.await.map_err(|_| Error::Stopped),
+            Err(TrySendError::Full(_)) => Err(Error::TooManyRequests),
+            Err(TrySendError::Disconnected(_)) => Err(Error::Stopped),
+        }
+    }
+}
+
+/// Starts the threads; they end when the sender is dropped.
+fn start() -> SyncSender<Job> {
+    let (sender, receiver) = sync_channel(WAITING_MAX);
+    let receiver = Arc::new(Mutex::new(receiver));
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    for _ in 0..cores.min(THREADS_MAX) {
+        let receiver = Arc::clone(&receiver);
+        let spawned = std::thread::Builder::new()
+            .name("etcd-password".to_owned())
+            .spawn(move || work(&receiver));
+        if let Err(error) = spawned {
+            tracing::warn!(%error, "cannot start a thread for passwords");
+        }
+    }
+    sender
+}
+
+fn work(receiver: &Mutex<Receiver<Job>>) {
+    // On Linux this is the thread's own; elsewhere it may be refused, and nothing is lost.
+    let _ = rustix::process::nice(NICE);
+    loop {
+        // The lock is held while waiting: whoever holds it gets the next job.
+        let job = receiver.lock().recv();
+        match job {
+            Ok(job) => job(),
+            Err(_) => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn passwords() -> Passwords {
+        Passwords::new(4)
+    }
+
+    /// Hashes of other servers must be understood, and ours by them.
+    #[tokio::test]
+    async fn hashes() {
+        let passwords = passwords();
+        let hash = passwords.hash("pw".to_owned()).await.unwrap();
+        assert!(hash.starts_with("$2a$04$") && hash.len() == 60, "{hash}");
+        let fits = |hash: &str, password: &str| {
+            passwords.fits(Bytes::copy_from_slice(hash.as_bytes()), password.into())
+        };
+        assert!(fits(&hash, "pw").await.unwrap());
+        assert!(!fits(&hash, "pW").await.unwrap());
+        assert!(!fits(&hash, "").await.unwrap());
+        for none in ["", "pw", "$2a$04$", "$9z$04$abc"] {
+            assert!(!fits(none, "pw").await.unwrap(), "{none}");
+            assert!(!fits(none, "").await.unwrap(), "{none}");
+        }
+        let empty = passwords.hash(String::new()).await.unwrap();
+        assert!(fits(&empty, "").await.unwrap());
+    }
+
+    /// A long password must not be cut in silence.
+    #[tokio::test]
+    async fn long_passwords() {
+        let passwords = passwords();
+        assert!(passwords.hash("x".repeat(72)).await.is_ok());
+        let refused = passwords.hash("x".repeat(73)).await.unwrap_err();
+        assert_eq!(refused.message, "bcrypt: password length exceeds 72 bytes");
+    }
+
+    /// What nobody waits for is not computed, and a full queue refuses.
+    #[tokio::test]
+    async fn the_queue_is_bounded() {
+        let passwords = passwords();
+        let gate = Arc::new(Mutex::new(()));
+        let closed = gate.lock();
+        let mut waiting = Vec::new();
+        let refused = loop {
+            let gate = Arc::clone(&gate);
+            let mut job = Box::pin(passwords.run(move || drop(gate.lock())));
+            match futures_util::poll!(&mut job) {
+                std::task::Poll::Pending => waiting.push(job),
+                std::task::Poll::Ready(refused) => break refused,
+            }
+        };
+        assert_eq!(refused, Err(Error::TooManyRequests));
+        assert!(waiting.len() >= WAITING_MAX);
+        drop(closed);
+        for job in waiting {
+            assert_eq!(job.await, Ok(()));
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! Every method of the API × every kind of caller. A method without a row fails the test.
+#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
+use bytes::Bytes;
+use prost::Message;
+use proto::authpb::Permission;
+use proto::etcdserverpb::{
+    AlarmRequest, AuthRoleAddRequest, AuthRoleDeleteRequest, AuthRoleGetRequest,
+    AuthRoleGrantPermissionRequest, AuthRoleRevokePermissionRequest, AuthUserAddRequest,
+    AuthUserChangePasswordRequest, AuthUserDeleteRequest, AuthUserGetRequest,
+    AuthUserGrantRoleRequest, AuthUserRevokeRoleRequest, AuthenticateRequest, CompactionRequest,
+    DeleteRangeRequest, DowngradeRequest, LeaseGrantRequest, LeaseKeepAliveRequest,
+    LeaseRevokeRequest, LeaseTimeToLiveRequest, MemberAddRequest, MemberPromoteRequest,
+    MemberRemoveRequest, MemberUpdateRequest, MoveLeaderRequest, PutRequest, RangeRequest,
+    RequestOp, TxnRequest, WatchCreateRequest, WatchRequest, WatchResponse, request_op,
+    watch_request,
+};
+
+use crate::world::{BAD_TOKEN, DENIED, USER_EMPTY, World, password};
+
+/// What a method asks of its callers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Level {
+    /// Nothing; tokens are not looked at.
+    Open,
+    /// Nothing, but a bad token is refused.
+    Anybody,
+    /// A user.
+    User,
+    /// A right that `exact` has.
+    Rights,
+    /// The role `root`.
+    Root,
+    /// Registered, but not served.
+    Unbuilt,
+}
+
+/// The request that is sent, which `exact` may make where rights decide.
+fn row(service: &str, method: &str) -> Option<(Level, Bytes)> {
+    use Level::{Anybody, Open, Rights, Root, Unbuilt, User};
+    let key = || Bytes::from_static(b"k1");
+    let row = match (service, method) {
+        ("etcdserverpb.KV", "Range" | "RangeStream") => {
+            let (key, range_end) = (key(), "l".into());
+            let range = RangeRequest {
+                key,
+                range_end,
+                ..RangeRequest::default()
+            };
+            (Rights, bytes(range))
+        }
+        ("etcdserverpb.KV", "Put") => (Rights, bytes(put("k3"))),
+        ("etcdserverpb.KV", "DeleteRange") => {
+            let delete = DeleteRangeRequest {
+                key: "k3".into(),
+                ..DeleteRangeRequest::default()
+            };
+            (Rights, bytes(delete))
+        }
+        ("etcdserverpb.KV", "Txn") => {
+            let op = RequestOp {
+                request: Some(request_op::Request::RequestPut(put("k3"))),
+            };
+            (
+                Rights,
+                bytes(TxnRequest {
+                    failure: vec![op],
+                    ..TxnRequest::default()
+                }),
+            )
+        }
+        ("etcdserverpb.KV", "Compact") => (
+            Root,
+            bytes(CompactionRequest {
+                revision: 2,
+                ..CompactionRequest::default()
+            }),
+        ),
+        ("etcdserverpb.Watch", "Watch") => {
+            let create = WatchCreateRequest {
+                key: key(),
+                ..WatchCreateRequest::default()
+            };
+            let union = watch_request::RequestUnion::CreateRequest(create);
+            (
+                Rights,
+                bytes(WatchRequest {
+                    request_union: Some(union),
+                }),
+            )
+        }
+        ("etcdserverpb.Lease", "LeaseGrant") => {
+            (User, bytes(LeaseGrantRequest { ttl: 600, id: 0 }))
+        }
+        ("etcdserverpb.Lease", "LeaseRevoke") => (Rights, bytes(LeaseRevokeRequest { id: 7 })),
+        ("etcdserverpb.Lease", "LeaseKeepAlive") => {
+            (Rights, bytes(LeaseKeepAliveRequest { id: 8 }))
+        }
+        ("etcdserverpb.Lease", "LeaseTimeToLive") => {
+            (Rights, bytes(LeaseTimeToLiveRequest { id: 8, keys: true }))
+        }
+        ("etcdserverpb.Lease", "LeaseLeases") => (Rights, Bytes::new()),
+        ("etcdserverpb.Cluster", "MemberList") => (User, Bytes::new()),
+        // Such as change nothing even if they are let through.
+        ("etcdserverpb.Cluster", "MemberAdd") => (Root, bytes(MemberAddRequest::default())),
+        ("etcdserverpb.Cluster", "MemberRemove") => (Root, bytes(MemberRemoveRequest { id: 1 })),
+        ("etcdserverpb.Cluster", "MemberUpdate") => (Root, bytes(MemberUpdateRequest::default())),
+        ("etcdserverpb.Cluster", "MemberPromote") => (Root, bytes(MemberPromoteRequest { id: 1 })),
+        ("etcdserverpb.Maintenance", "Alarm") => (User, bytes(AlarmRequest::default())),
+        ("etcdserverpb.Maintenance", "Status") => (User, Bytes::new()),
+        ("etcdserverpb.Maintenance", "Defragment" | "Hash" | "HashKV" | "Snapshot") => {
+            (Root, Bytes::new())
+        }
+        ("etcdserverpb.Maintenance", "MoveLeader") => {
+            (Root, bytes(MoveLeaderRequest { target_id: 1 }))
+        }
+        ("etcdserverpb.Maintenance", "Downgrade") => (Root, bytes(DowngradeRequest::default())),
+        ("etcdserverpb.Auth", "AuthStatus") => (Anybody, Bytes::new()),
+        ("etcdserverpb.Auth", "Authenticate") => {
+            let (name, password) = ("exact".into(), password("exact"));
+            (Open, bytes(AuthenticateRequest { name, password }))
+        }
+        ("etcdserverpb.Auth", "UserGet") => (
+            Rights,
+            bytes(AuthUserGetRequest {
+                name: "exact".into(),
+            }),
+        ),
+        ("etcdserverpb.Auth", "RoleGet") => (
+            Rights,
+            bytes(AuthRoleGetRequest {
+                role: "keys".into(),
+            }),
+        ),
+        ("etcdserverpb.Auth", method) => (Root, administration(method)?),
+        ("v3lockpb.Lock" | "v3electionpb.Election", _) => (Unbuilt, Bytes::new()),
+        ("grpc.health.v1.Health", _) => (Open, Bytes::new()),
+        _ => return None,
+    };
+    Some(row)
+}
+
+fn administration(method: &str) -> Option<Bytes> {
+    let (name, user, role) = (|| "n".to_owned(), || "n".to_owned(), || "r".to_owned());
+    let (key, range_end) = (Bytes::from_static(b"a"), Bytes::new());
+    Some(match method {
+        "AuthEnable" | "AuthDisable" | "UserList" | "RoleList" => Bytes::new(),
+        "UserAdd" => bytes(AuthUserAddRequest {
+            name: name(),
+            ..AuthUserAddRequest::default()
+        }),
+        "UserDelete" => bytes(AuthUserDeleteRequest { name: name() }),
+        "UserChangePassword" => bytes(AuthUserChangePasswordRequest {
+            name: name(),
+            password: "new".into(),
+            ..AuthUserChangePasswordRequest::default()
+        }),
+        "UserGrantRole" => bytes(AuthUserGrantRoleRequest {
+            user: user(),
+            role: role(),
+        }),
+        "UserRevokeRole" => bytes(AuthUserRevokeRoleRequest {
+            name: name(),
+            role: role(),
+        }),
+        "RoleAdd" => bytes(AuthRoleAddRequest { name: role() }),
+        "RoleDelete" => bytes(AuthRoleDeleteRequest { role: role() }),
+        "RoleGrantPermission" => bytes(AuthRoleGrantPermissionRequest {
+            name: role(),
+            perm: Some(Permission {
+                key,
+                range_end,
+                ..Permission::default()
+            }),
+        }),
+        "RoleRevokePermission" => bytes(AuthRoleRevokePermissionRequest {
+            role: role(),
+            key,
+            range_end,
+        }),
+        _ => return None,
+    })
+}
+
+fn put(key: &'static str) -> PutRequest {
+    PutRequest {
+        key: key.into(),
+        prev_kv: true,
+        ..PutRequest::default()
+    }
+}
+
+fn bytes(message: impl Message) -> Bytes {
+    message.encode_to_vec().into()
+}
+
+/// What the caller hears about its rights; nothing when it was let through, whatever came of it.
+async fn refusal(
+    world: &World,
+    (service, method): (&str, &str),
+    token: Option<&str>,
+    message: Bytes,
+) -> Option<String> {
+    let answer = world.raw.call(service, method, token, message).await;
+    let text = match answer {
+        Ok(answer) if method == "Watch" && service == "etcdserverpb.Watch" => {
+            let refused = WatchResponse::decode(answer).unwrap().cancel_reason;
+            refused.split_once("desc = ")?.1.to_owned()
+        }
+        Ok(_) => return None,
+        Err(status) if status.code() == tonic::Code::Unimplemented => "unimplemented".to_owned(),
+        Err(status) => status.message().to_owned(),
+    };
+    let is_about_rights =
+        [USER_EMPTY, DENIED, BAD_TOKEN, "unimplemented"].contains(&&*text) || text.contains("auth");
+    is_about_rights.then_some(text)
+}
+
+/// A method that asks for less than it should is a hole; one that asks for more locks users out.
+#[tokio::test]
+async fn every_method_for_every_caller() {
+    let world = World::new().await;
+    let callers = [
+        ("nobody", None),
+        ("bad token", Some("abcdefghijklmnop.1")),
+        ("no token at all", Some("")),
+        ("stranger", Some(world.stranger.as_str())),
+        ("exact", Some(world.exact.as_str())),
+        ("root", Some(world.root.as_str())),
+    ];
+    // What turns authentication off comes last.
+    let (last, first): (Vec<&proto::Method>, Vec<_>) = proto::METHODS
+        .iter()
+        .partition(|method| method.name == "AuthDisable");
+    for method in first.into_iter().chain(last) {
+        let at = (method.service, method.name);
+        let (level, message) = row(at.0, at.1).unwrap_or_else(|| panic!("{at:?} has no row"));
+        for (caller, token) in callers {
+            let expected = match (level, caller) {
+                (Level::Unbuilt, _) => Some("unimplemented"),
+                (Level::Open, _) | (_, "root") | (Level::Anybody, "nobody") => None,
+                (_, "bad token" | "no token at all") => Some(BAD_TOKEN),
+                (_, "nobody") => Some(USER_EMPTY),
+                (Level::Root, _) | (Level::Rights, "stranger") => Some(DENIED),
+                (Level::Anybody | Level::User | Level::Rights, _) => None,
+            };
+            let refused = refusal(&world, at, token, message.clone()).await;
+            // Of leases, only root may see those whose keys it alone may read.
+            let expected = match (at.1, caller) {
+                ("LeaseLeases", "exact") => Some(DENIED),
+                _ => expected,
+            };
+            assert_eq!(refused.as_deref(), expected, "{at:?} by {caller}");
+        }
+    }
+}
