@@ -265,6 +265,7 @@ impl Client {
                 assert!(!watcher.compacted, "ended twice");
                 watcher.compacted = true;
             }
+            Body::Revoked(_) => panic!("nobody has lost a right"),
             Body::Events { events, fragment } => {
                 assert!(!events.is_empty());
                 let watcher = self.watchers.get_mut(&id).expect("a watcher of this id");

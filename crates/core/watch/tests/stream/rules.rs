@@ -90,6 +90,38 @@ fn refusals() {
     assert_eq!(world.hub.stats().watchers, 1);
 }
 
+/// Who may no longer read a range gets nothing of it any more: neither what waits, nor what was
+/// polled and not yet sent, nor what comes.
+#[test]
+fn lost_rights() {
+    let world = World::new();
+    let mut client = world.client(Limits::default());
+    client.create(key("a"));
+    client.create(range("b", "d"));
+    client.create(from(2, everything()));
+    world.put("a", "1");
+    let polled = client.next().unwrap();
+    assert_eq!(events(&polled), ["pa=1@2"]);
+    assert!(client.stream.may_send(&polled));
+    world.put("b", "2");
+    // Only what lies in [b, d) may still be read.
+    let may = types::KeyRange::new("b".into(), "d".into()).unwrap();
+    let refusal = |range: &types::KeyRange| (*range != may).then(|| "denied".to_owned());
+    client.stream.revoke(refusal, &world.store);
+    assert!(!client.stream.may_send(&polled), "its watcher has ended");
+    let revoked = |watch_id| Response {
+        watch_id,
+        revision: 3,
+        body: Body::Revoked("denied".into()),
+    };
+    assert_eq!(client.next(), Some(revoked(0)));
+    assert_eq!(client.next(), Some(revoked(2)));
+    assert_eq!(events(&client.next().unwrap()), ["pb=2@3"]);
+    assert_eq!(client.next(), None);
+    assert_eq!(world.hub.stats().watchers, 1);
+    assert_eq!(client.create(key("a")).watch_id, 3, "the stream lives on");
+}
+
 /// Each form of a range selects its keys, and an empty key means the smallest.
 #[test]
 fn ranges() {

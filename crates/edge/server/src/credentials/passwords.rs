@@ -14,6 +14,8 @@ use proto::error::{Code, Error};
 use rpc::Status;
 use tokio::sync::oneshot;
 
+/// What the hash looks at; the rest would be ignored in silence.
+const PASSWORD_BYTES_MAX: usize = 72;
 /// Jobs that may wait; more are refused.
 const WAITING_MAX: usize = 1024;
 /// Most threads.
@@ -43,19 +45,20 @@ impl Passwords {
     /// # Errors
     /// For a password that is too long, and as [`Passwords::run`].
     pub(crate) async fn hash(&self, password: String) -> Result<String, Status> {
+        if password.len() > PASSWORD_BYTES_MAX {
+            // In the words of the library that etcd uses.
+            let text = "bcrypt: password length exceeds 72 bytes";
+            return Err(Status::new(Code::Unknown, text));
+        }
         let cost = self.cost;
         let hashed = self.run(move || {
-            let hashed = bcrypt::non_truncating_hash_with_result(password, cost)?;
+            let hashed = bcrypt::hash_with_result(password, cost)?;
             Ok::<_, BcryptError>(hashed.format_for_version(Version::TwoA))
         });
-        hashed.await?.map_err(|error| match error {
-            // In the words of the library that etcd uses.
-            BcryptError::Truncation(_) => {
-                Status::new(Code::Unknown, "bcrypt: password length exceeds 72 bytes")
-            }
-            // Its other errors speak of costs and salts, not of the password.
-            error => crate::services::internal(&error),
-        })
+        // Its errors speak of costs and salts, not of the password.
+        hashed
+            .await?
+            .map_err(|error| crate::services::internal(&error))
     }
 
     /// Whether a password has this hash.
@@ -165,22 +168,23 @@ mod tests {
     #[tokio::test]
     async fn the_queue_is_bounded() {
         let passwords = passwords();
-        let gate = Arc::new(Mutex::new(()));
-        let closed = gate.lock();
+        let (open, gate) = std::sync::mpsc::channel::<()>();
+        let gate = Arc::new(Mutex::new(gate));
         let mut waiting = Vec::new();
         let refused = loop {
             let gate = Arc::clone(&gate);
-            let mut job = Box::pin(passwords.run(move || drop(gate.lock())));
-            match futures_util::poll!(&mut job) {
+            let mut job = Box::pin(passwords.run(move || gate.lock().recv().is_ok()));
+            let polled = std::future::poll_fn(|cx| std::task::Poll::Ready(job.as_mut().poll(cx)));
+            match polled.await {
                 std::task::Poll::Pending => waiting.push(job),
                 std::task::Poll::Ready(refused) => break refused,
             }
         };
         assert_eq!(refused, Err(Error::TooManyRequests));
         assert!(waiting.len() >= WAITING_MAX);
-        drop(closed);
+        drop(open);
         for job in waiting {
-            assert_eq!(job.await, Ok(()));
+            assert_eq!(job.await, Ok(false));
         }
     }
 }
