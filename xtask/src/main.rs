@@ -16,6 +16,7 @@ mod fuzz;
 mod layers;
 mod licences;
 mod run;
+mod sim;
 mod test;
 mod tidy;
 
@@ -32,7 +33,7 @@ fn main() -> ExitCode {
         "test" => test::test(),
         "bench" => bench::bench(&rest),
         "fuzz" => fuzz::fuzz(&rest),
-        "sim" => Err(anyhow::anyhow!("the simulator is not built yet")),
+        "sim" => sim::sim(&rest),
         "dist" => dist::dist(),
         _ => Err(anyhow::anyhow!(USAGE)),
     };

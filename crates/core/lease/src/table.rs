@@ -350,8 +350,10 @@ impl LeaseTable {
                 continue;
             };
             lease.checkpoint = Millis::NEVER;
-            if lease.deadline > now {
-                due.push((id, lease.deadline.seconds_after(now)));
+            // Rounded up, or a new leader would end the lease before its time.
+            let left = lease.deadline.seconds_until(now);
+            if lease.deadline > now && left < lease.ttl {
+                due.push((id, left));
             }
             self.schedule_checkpoint(id, now);
         }

@@ -44,6 +44,12 @@ impl Millis {
         i64::try_from(self.0.saturating_sub(now.0) / 1000).unwrap_or(i64::MAX)
     }
 
+    /// Seconds from `now` until this point, a started one counted whole.
+    pub(crate) fn seconds_until(self, now: Self) -> i64 {
+        let seconds = self.0.saturating_sub(now.0).div_ceil(1000);
+        i64::try_from(seconds).unwrap_or(i64::MAX)
+    }
+
     fn plus_millis(self, millis: u64) -> Self {
         Self(self.0.saturating_add(millis).min(u64::MAX - 1))
     }

@@ -164,6 +164,21 @@ fn checkpoints_shorten_a_promotion() {
     assert_eq!(live.remaining, Some(701));
 }
 
+/// A rest that was rounded down would have a new leader end the lease before its time.
+#[test]
+fn checkpoints_are_rounded_up() {
+    let mut table = LeaseTable::new(Options {
+        ttl_seconds_min: 2,
+        checkpoint_every: Some(Duration::from_millis(700)),
+    });
+    table.promote(at(0), Duration::ZERO);
+    table.grant(LeaseId(1), 3, at(0)).unwrap();
+    // A started second is a whole one, and nothing is gained by storing the whole life.
+    assert_eq!(table.checkpoints_due(at(700), 10), []);
+    assert_eq!(table.checkpoints_due(at(1400), 10), [(LeaseId(1), 2)]);
+    assert_eq!(table.checkpoints_due(at(2100), 10), [(LeaseId(1), 1)]);
+}
+
 /// Renewals must not pile up queue entries: a busy client would eat the memory.
 #[test]
 fn queues_stay_as_small_as_the_table() {

@@ -1,0 +1,80 @@
+//! Deliberate bugs, planted in the simulator's own shell: the product never contains them.
+//!
+//! Each must be found by a checker within a stated number of seeds; see `tests/planted.rs`.
+
+/// What is wrong with the members of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Bug {
+    /// Writes of the log are acknowledged before they are synced.
+    AckBeforeSync,
+    /// A restart forgets the term and the vote.
+    ForgetHardState,
+    /// A member grants every vote that it is asked for.
+    VoteTwice,
+    /// Linearizable reads are answered from what is applied, without asking a quorum.
+    SkipReadIndex,
+    /// Reads that wait when the leader changes are answered instead of refused.
+    ServeAfterDeposition,
+    /// Confirmed reads do not wait until their index is applied.
+    ReadBeforeApplied,
+    /// A restart applies the last stored entry again.
+    ApplyTwice,
+    /// Now and then an entry is not applied.
+    SkipEntry,
+    /// Now and then a response of a watch is not sent.
+    DropWatchEvent,
+    /// Now and then a response of a watch is sent twice.
+    RepeatWatchEvent,
+    /// A watcher that resumes begins one revision late.
+    ResumeLate,
+    /// Watchers are told previous pairs of another moment.
+    WrongPrevious,
+    /// A restart forgets which keys hang on leases.
+    LoseAttachments,
+    /// A restart forgets the leases.
+    LoseLeases,
+    /// Keep-alives are answered but do not renew.
+    IgnoreKeepAlive,
+    /// Leases expire at half their time.
+    ExpireEarly,
+    /// Leases never expire.
+    NeverExpire,
+    /// The log is marked before the store holds what the mark covers.
+    MarkEarly,
+    /// A restart loses the last entries of the log.
+    LoseLogTail,
+    /// Answers go to the wrong request now and then.
+    SwapAnswers,
+    /// A member compacts by itself.
+    CompactAlone,
+    /// A leader whose log is paused is never told of anything: elections do not happen.
+    NeverCampaign,
+}
+
+impl Bug {
+    /// All of them.
+    pub const ALL: [Self; 22] = [
+        Self::AckBeforeSync,
+        Self::ForgetHardState,
+        Self::VoteTwice,
+        Self::SkipReadIndex,
+        Self::ServeAfterDeposition,
+        Self::ReadBeforeApplied,
+        Self::ApplyTwice,
+        Self::SkipEntry,
+        Self::DropWatchEvent,
+        Self::RepeatWatchEvent,
+        Self::ResumeLate,
+        Self::WrongPrevious,
+        Self::LoseAttachments,
+        Self::LoseLeases,
+        Self::IgnoreKeepAlive,
+        Self::ExpireEarly,
+        Self::NeverExpire,
+        Self::MarkEarly,
+        Self::LoseLogTail,
+        Self::SwapAnswers,
+        Self::CompactAlone,
+        Self::NeverCampaign,
+    ];
+}

@@ -1,0 +1,165 @@
+//! Questions of clients: the counterpart of the server's services.
+
+use bytes::Bytes;
+use lease::Renewed;
+use mvcc::RangeQuery;
+use prost::Message as _;
+use proto::etcdserverpb::{
+    InternalRaftRequest, LeaseCheckpoint, LeaseCheckpointRequest, RequestHeader,
+};
+use types::{EntryKind, LeaseId, RequestId};
+
+use super::raft::rejected;
+use super::{Process, RaftInput, Stop, Waiting};
+use crate::bug::Bug;
+use crate::sim::{Answer, Ask, CallId, Sim};
+
+impl Process {
+    /// Takes a question.
+    pub(crate) fn ask(&mut self, call: CallId, ask: Ask, sim: &mut Sim) -> Result<(), Stop> {
+        match ask {
+            Ask::Write(request) => {
+                self.propose(*request, Some(call), sim);
+            }
+            Ask::Change(change) => self.change(call, &change, sim),
+            Ask::Range(query, is_linear) => {
+                let is_free =
+                    !is_linear || self.status.is_sole_leader || sim.has(Bug::SkipReadIndex);
+                if is_free {
+                    self.answer_range(call, &query, sim);
+                } else {
+                    self.read(Waiting::Read(call, query), sim);
+                }
+            }
+            Ask::Transfer(to) => self.tell_raft(RaftInput::Transfer(to), sim),
+            Ask::KeepAlive(lease) => {
+                if self.status.leader == self.id {
+                    self.read(Waiting::Renew(call, lease), sim);
+                } else {
+                    sim.answer(call, Answer::Failed);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Proposes a request for a client, or for the member itself.
+    pub(super) fn propose(
+        &mut self,
+        mut request: InternalRaftRequest,
+        call: Option<CallId>,
+        sim: &mut Sim,
+    ) -> RequestId {
+        let id = sim.next_id(self.id);
+        request.header = Some(RequestHeader {
+            id: id.0,
+            ..RequestHeader::default()
+        });
+        let data = Bytes::from(request.encode_to_vec());
+        if let Some(call) = call {
+            self.waiting.insert(id, Waiting::Write(call));
+        }
+        let slot = self.slot;
+        sim.line(|| format!("{slot} proposes {id}: {}", summary(&request)));
+        self.tell_raft(RaftInput::Propose(id, EntryKind::Normal, data), sim);
+        id
+    }
+
+    /// Proposes a change of the members, if it is wise.
+    fn change(&mut self, call: CallId, change: &cluster::Change, sim: &mut Sim) {
+        let membership = self.apply.membership();
+        let is_wise = membership.validate(change).is_ok()
+            && match change {
+                cluster::Change::Add(member) => member.is_learner || membership.may_add_voter(),
+                cluster::Change::Promote(_) => membership.may_promote(),
+                cluster::Change::Remove(id) => membership.may_remove(*id),
+                cluster::Change::Update { .. } => true,
+            };
+        if !is_wise {
+            sim.answer(call, Answer::Failed);
+            return;
+        }
+        let id = sim.next_id(self.id);
+        let data = change.to_conf_change(id).encode();
+        self.waiting.insert(id, Waiting::Change(call));
+        let slot = self.slot;
+        sim.line(|| format!("{slot} proposes {id}: {change:?}"));
+        self.tell_raft(RaftInput::Propose(id, EntryKind::ConfChange, data), sim);
+    }
+
+    fn read(&mut self, waiting: Waiting, sim: &mut Sim) {
+        let id = sim.next_id(self.id);
+        self.waiting.insert(id, waiting);
+        self.tell_raft(RaftInput::Read(id), sim);
+    }
+
+    /// A read may be answered.
+    pub(super) fn read_confirmed(&mut self, id: RequestId, sim: &mut Sim) {
+        match self.waiting.remove(&id) {
+            Some(Waiting::Read(call, query)) => self.answer_range(call, &query, sim),
+            Some(Waiting::Renew(call, lease)) => self.renew(call, lease, sim),
+            Some(Waiting::Expire(term, leases)) => self.expire_confirmed(term, leases, sim),
+            Some(other) => drop(self.waiting.insert(id, other)),
+            None => {}
+        }
+    }
+
+    fn answer_range(&mut self, call: CallId, query: &RangeQuery, sim: &mut Sim) {
+        let result = match self.reader.range(query) {
+            Ok(result) => Ok(result),
+            Err(error) => match rejected(&error) {
+                Some(rejected) => Err(rejected),
+                None => {
+                    sim.answer(call, Answer::Failed);
+                    return;
+                }
+            },
+        };
+        let applied = self.apply.applied();
+        let slot = self.slot;
+        sim.line(|| format!("{slot} answers a read at entry {applied}"));
+        sim.answer(call, Answer::Range { applied, result });
+    }
+
+    fn renew(&mut self, call: CallId, lease: LeaseId, sim: &mut Sim) {
+        let now = self.lease_now(sim);
+        if sim.has(Bug::IgnoreKeepAlive) {
+            let left = self.leases.lock().time_to_live(lease, now);
+            if let Some(left) = left {
+                sim.answer(call, Answer::Renewed(left.granted));
+            }
+            return;
+        }
+        let renewed = self.leases.lock().renew(lease, now);
+        match renewed {
+            Ok(Renewed {
+                ttl,
+                clears_checkpoint: false,
+            }) => sim.answer(call, Answer::Renewed(ttl)),
+            Ok(_) => self.clear_checkpoint(call, lease, sim),
+            Err(_) => sim.answer(call, Answer::Failed),
+        }
+    }
+
+    /// A stored rest that says less than the lease has must go before the client may count on it.
+    fn clear_checkpoint(&mut self, call: CallId, lease: LeaseId, sim: &mut Sim) {
+        let checkpoints = vec![LeaseCheckpoint {
+            id: lease.0,
+            remaining_ttl: 0,
+        }];
+        let request = InternalRaftRequest {
+            lease_checkpoint: Some(LeaseCheckpointRequest { checkpoints }),
+            ..InternalRaftRequest::default()
+        };
+        self.propose(request, Some(call), sim);
+    }
+}
+
+fn summary(request: &InternalRaftRequest) -> String {
+    let mut text = format!("{request:?}");
+    // Most of the message is fields that are not set.
+    for noise in ["None", "Some"] {
+        text = text.replace(noise, "");
+    }
+    text.chars().take(300).collect()
+}
