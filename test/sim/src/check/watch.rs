@@ -45,6 +45,7 @@ impl Watched {
                 Ok(false)
             }
             Body::Refused(refusal) => Err(Violation::new("watch", format!("refused: {refusal}"))),
+            Body::Revoked(why) => Err(Violation::new("watch", format!("revoked: {why}"))),
         }
     }
 

@@ -55,7 +55,7 @@ impl Watcher {
             Body::Progress => 1,
             Body::Events { events, .. } => 2 + events.len(),
             Body::Canceled { .. } => 100_000,
-            Body::Refused(_) => 100_001,
+            Body::Refused(_) | Body::Revoked(_) => 100_001,
         };
         sim.trace.digest((sim.now, response.revision, kind));
         let next = self.watched.next;
