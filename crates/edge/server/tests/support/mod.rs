@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 #![allow(dead_code, reason = "each test file uses a part")]
 
+pub(crate) mod raw;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -99,7 +101,19 @@ impl Member {
 
     /// A fresh member with other settings.
     pub(crate) async fn with(change: impl FnOnce(&mut ServerConfig)) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        Self::on(tempfile::tempdir().unwrap(), change).await
+    }
+
+    /// Stops the member; its files stay.
+    pub(crate) fn stop(mut self) -> TempDir {
+        if let Some(server) = self.server.take() {
+            server.shutdown();
+        }
+        std::mem::replace(&mut self.directory, tempfile::tempdir().unwrap())
+    }
+
+    /// A member on a directory that may have been used before.
+    pub(crate) async fn on(directory: TempDir, change: impl FnOnce(&mut ServerConfig)) -> Self {
         let mut config = server_config(directory.path());
         change(&mut config);
         let mut server = Server::start(&config).unwrap();
