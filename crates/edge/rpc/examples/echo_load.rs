@@ -116,7 +116,7 @@ async fn main() {
     let any = "http://127.0.0.1:0".parse().unwrap();
     let listener = Listener::bind(&any, SocketOptions::default()).unwrap();
     let address = listener.address().to_string().replace("http://", "");
-    threads.serve(listener, PortKind::Shared);
+    threads.serve(listener, PortKind::Shared, rpc::Security::Plain);
 
     let start = Instant::now();
     let cpu = server_cpu();

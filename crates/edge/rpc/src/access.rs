@@ -73,11 +73,15 @@ pub(crate) enum Decision {
 
 impl AccessControl {
     /// Applies the rules in etcd's order; rewrites the path where the old prefix is used.
-    pub(crate) fn check<B>(&self, request: &mut Request<B>) -> Decision {
+    ///
+    /// A request over TLS names its host by the certificate, so the name is not asked for there.
+    pub(crate) fn check<B>(&self, request: &mut Request<B>, is_secured: bool) -> Decision {
         rewrite(request);
-        let host = request_host(request);
-        if !self.hosts.contains(&host) {
-            return Decision::Answer(misdirected(&host));
+        if !is_secured {
+            let host = request_host(request);
+            if !self.hosts.contains(&host) {
+                return Decision::Answer(misdirected(&host));
+            }
         }
         let mut headers = HeaderMap::new();
         self.allow_origin(request.headers().get(ORIGIN), &mut headers);
@@ -191,7 +195,7 @@ mod tests {
             ("[::1]:2379", true),
             ("b.example:2379", false),
         ] {
-            let decision = access.check(&mut request("GET", "/health", &[("host", host)]));
+            let decision = access.check(&mut request("GET", "/health", &[("host", host)]), false);
             match decision {
                 Decision::Pass(_) => assert!(passes, "{host}"),
                 Decision::Answer(response) => {
@@ -206,7 +210,7 @@ mod tests {
     #[test]
     fn origins() {
         let any = AccessControl::default();
-        let Decision::Pass(headers) = any.check(&mut request("GET", "/", &[])) else {
+        let Decision::Pass(headers) = any.check(&mut request("GET", "/", &[]), false) else {
             panic!("refused");
         };
         assert_eq!(headers["access-control-allow-origin"], "*");
@@ -215,7 +219,7 @@ mod tests {
             ..AccessControl::default()
         };
         let mut preflight = request("OPTIONS", "/", &[("origin", "http://x:1")]);
-        let Decision::Answer(response) = some.check(&mut preflight) else {
+        let Decision::Answer(response) = some.check(&mut preflight, false) else {
             panic!("not answered");
         };
         assert_eq!(
@@ -223,7 +227,7 @@ mod tests {
             "http://x:1"
         );
         let Decision::Pass(headers) =
-            some.check(&mut request("GET", "/", &[("origin", "http://y")]))
+            some.check(&mut request("GET", "/", &[("origin", "http://y")]), false)
         else {
             panic!("refused");
         };
@@ -234,10 +238,10 @@ mod tests {
     #[test]
     fn old_prefix() {
         let mut old = request("POST", "/v3beta/kv/range?x=1", &[]);
-        AccessControl::default().check(&mut old);
+        AccessControl::default().check(&mut old, false);
         assert_eq!(old.uri(), "/v3/kv/range?x=1");
         let mut older = request("POST", "/v3alpha/kv/range", &[]);
-        AccessControl::default().check(&mut older);
+        AccessControl::default().check(&mut older, false);
         assert_eq!(older.uri(), "/v3alpha/kv/range");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{io, pin::pin, rc::Rc, time::Duration};
 
+use http::{Request, header::CONTENT_TYPE};
 use hyper::{
     rt::Executor,
     server::conn::{http1, http2},
@@ -16,18 +17,18 @@ use tokio::{
 use crate::{
     coalesced::coalesce,
     drain::{Drain, OpenCalls},
+    either::Answer,
     grpc,
     handler::Handler,
     http1::{HttpHandler, HttpService},
     listen::PortKind,
     peer::Peer,
-    prefixed::{Prefixed, Protocol},
+    prefixed::Protocol,
+    security::Handshakes,
     stalled::Stalled,
     threads::Config,
 };
 
-/// How long a client may take to show which protocol it speaks.
-const PEEK_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an HTTP/1 client may take to send its headers.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 /// How long another member may leave its connection's buffers full.
@@ -62,6 +63,7 @@ pub(crate) struct Shared<G, W> {
     pub(crate) http: Rc<HttpService<W>>,
     pub(crate) http2: http2::Builder<LocalExecutor>,
     pub(crate) drain: Drain,
+    pub(crate) handshakes: Handshakes,
 }
 
 /// The settings of HTTP/2 connections.
@@ -86,6 +88,7 @@ pub(crate) fn http2_builder(config: &Config) -> http2::Builder<LocalExecutor> {
 /// Serves a connection until it ends. TLS streams come in here after their handshake.
 pub(crate) async fn serve<G, W, S>(
     shared: Rc<Shared<G, W>>,
+    protocol: Protocol,
     stream: S,
     port: PortKind,
     peer: Peer,
@@ -97,35 +100,63 @@ where
 {
     let _open = shared.drain.connection();
     let peer = Rc::new(peer);
-    match port {
-        PortKind::HttpOnly | PortKind::Metrics => serve_http1(shared, stream, port, peer).await,
-        PortKind::Peer => {
+    match (port, protocol) {
+        (PortKind::Peer, _) => {
             let stream = Stalled::new(stream, PEER_WRITE_TIMEOUT);
             serve_http1(shared, stream, port, peer).await
         }
-        PortKind::Shared | PortKind::GrpcOnly => {
-            let peeked = timeout(PEEK_TIMEOUT, Prefixed::peek(stream)).await??;
-            match peeked {
-                Some((Protocol::Http2, stream)) => serve_http2(shared, stream, peer).await,
-                Some((Protocol::Http1, stream)) if port == PortKind::Shared => {
-                    serve_http1(shared, stream, port, peer).await
-                }
-                _ => Ok(()),
-            }
+        (PortKind::Shared | PortKind::GrpcOnly, Protocol::Http2) => {
+            serve_http2(shared, stream, port, peer).await
         }
+        // Browsers speak HTTP/2 wherever there is TLS, and nowhere else.
+        (PortKind::HttpOnly | PortKind::Metrics, Protocol::Http2) if peer.is_secured() => {
+            serve_http2(shared, stream, port, peer).await
+        }
+        (PortKind::GrpcOnly, _) => Ok(()),
+        _ => serve_http1(shared, stream, port, peer).await,
     }
 }
 
-async fn serve_http2<G, W, S>(shared: Rc<Shared<G, W>>, stream: S, peer: Rc<Peer>) -> io::Result<()>
+/// Whether a request of HTTP/2 is for gRPC: without TLS all are.
+fn is_grpc<B>(port: PortKind, peer: &Peer, request: &Request<B>) -> bool {
+    match port {
+        PortKind::GrpcOnly => true,
+        PortKind::Shared if !peer.is_secured() => true,
+        PortKind::Shared => {
+            let content_type = request.headers().get(CONTENT_TYPE);
+            let name = b"application/grpc";
+            content_type
+                .is_some_and(|text| text.as_bytes().windows(name.len()).any(|at| at == name))
+        }
+        PortKind::HttpOnly | PortKind::Metrics | PortKind::Peer => false,
+    }
+}
+
+async fn serve_http2<G, W, S>(
+    shared: Rc<Shared<G, W>>,
+    stream: S,
+    port: PortKind,
+    peer: Rc<Peer>,
+) -> io::Result<()>
 where
     G: Handler,
     W: HttpHandler,
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
-    let grpc = Rc::clone(&shared.grpc);
+    let (grpc, http) = (Rc::clone(&shared.grpc), Rc::clone(&shared.http));
     let calls = OpenCalls::default();
     let opened = calls.clone();
-    let service = service_fn(move |request| grpc.serve(&peer, opened.open(), request));
+    let service = service_fn(move |request| {
+        let open = opened.open();
+        let answer = match is_grpc(port, &peer, &request) {
+            true => Answer::Grpc(grpc.serve(&peer, open, request)),
+            false => {
+                let serving = Rc::clone(&http).serve(port, Rc::clone(&peer), request);
+                Answer::Http(Box::pin(serving), open)
+            }
+        };
+        answer.run()
+    });
     let (stream, link) = coalesce(stream);
     let mut connection = pin!(shared.http2.serve_connection(TokioIo::new(stream), service));
     tokio::select! {

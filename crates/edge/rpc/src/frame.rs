@@ -52,6 +52,15 @@ impl Framed {
             message,
         })
     }
+
+    /// Bytes as they are, for a body that is none of gRPC.
+    pub(crate) fn bare(bytes: Bytes) -> Self {
+        Self {
+            head: [0; HEAD_BYTES],
+            head_sent: HEAD_BYTES,
+            message: bytes,
+        }
+    }
 }
 
 impl Buf for Framed {

@@ -92,7 +92,7 @@ impl<W: HttpHandler> HttpService<W> {
         let added = if matches!(port, PortKind::Metrics | PortKind::Peer) {
             HeaderMap::new()
         } else {
-            match self.access.check(&mut request) {
+            match self.access.check(&mut request, peer.is_secured()) {
                 Decision::Pass(added) => added,
                 Decision::Answer(response) => return Ok(response),
             }

@@ -17,12 +17,25 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 pub(crate) enum Protocol {
     Http1,
     Http2,
+    /// A handshake comes first.
+    Tls,
 }
+
+/// What a TLS client says first: the type of a handshake record.
+const TLS_HANDSHAKE: u8 = 22;
 
 /// Reads the bytes that were peeked, then the rest of the connection.
 pub(crate) struct Prefixed<S> {
     prefix: Bytes,
     stream: S,
+}
+
+impl<S> Prefixed<S> {
+    /// A connection of which nothing was read.
+    pub(crate) fn new(stream: S) -> Self {
+        let prefix = Bytes::new();
+        Self { prefix, stream }
+    }
 }
 
 impl<S: AsyncRead + Unpin> Prefixed<S> {
@@ -38,6 +51,9 @@ impl<S: AsyncRead + Unpin> Prefixed<S> {
                 return Ok(None);
             }
             len += read;
+            if seen[0] == TLS_HANDSHAKE {
+                break Protocol::Tls;
+            }
             if seen[..len] != PREFACE[..len] {
                 break Protocol::Http1;
             }
@@ -133,6 +149,7 @@ mod tests {
         )
         .await;
         check(&[b"P", b"OST / HTTP/1.1\r\n\r\n"], Some(Protocol::Http1)).await;
+        check(&[&[22, 3, 1]], Some(Protocol::Tls)).await;
         check(&[b"PRI"], None).await;
         check(&[], None).await;
     }

@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    pin::pin,
     rc::Rc,
     sync::{
         Arc,
@@ -20,15 +21,18 @@ use tokio::{
 
 use crate::{
     access::AccessControl,
-    connection::{self, Shared, http2_builder},
+    arrival::{self, Guest},
+    connection::{Shared, http2_builder},
     drain::Drain,
     grpc,
     handler::{Handler, Services},
     http1::{HttpHandler, HttpService},
     listen::{ListenSocket, Listener, PortKind, prepare},
     metrics::{CallMetrics, Metrics},
-    peer::{Peer, PeerAddress},
+    peer::PeerAddress,
+    security::{Handshakes, Security},
     table::Table,
+    young::Young,
 };
 
 /// How long accepting rests after the system refused, as when no file descriptor is free.
@@ -73,7 +77,7 @@ pub struct StartError {
 /// The running connection threads.
 pub struct Threads {
     workers: Vec<Worker>,
-    acceptor: mpsc::UnboundedSender<(Listener, PortKind)>,
+    acceptor: mpsc::UnboundedSender<Served>,
     acceptor_thread: JoinHandle<()>,
     metrics: Arc<Metrics>,
 }
@@ -91,9 +95,15 @@ enum Work {
 
 struct Accepted {
     stream: Stream,
-    port: PortKind,
-    peer: Peer,
+    guest: Guest,
     slot: Slot,
+}
+
+/// A listener and how it is served.
+struct Served {
+    listener: Listener,
+    port: PortKind,
+    security: Security,
 }
 
 enum Stream {
@@ -162,10 +172,15 @@ impl Threads {
         })
     }
 
-    /// Accepts connections from now on.
-    pub fn serve(&self, listener: Listener, port: PortKind) {
+    /// Accepts connections from now on, with or without TLS.
+    pub fn serve(&self, listener: Listener, port: PortKind, security: Security) {
+        let served = Served {
+            listener,
+            port,
+            security,
+        };
         // The acceptor lives until shutdown.
-        let _ = self.acceptor.send((listener, port));
+        let _ = self.acceptor.send(served);
     }
 
     /// The counters of all calls.
@@ -281,6 +296,7 @@ impl WorkerContext {
                 drain: drain.clone(),
             }),
             http2: http2_builder(&self.config),
+            handshakes: Handshakes::default(),
             drain,
         }
     }
@@ -289,23 +305,22 @@ impl WorkerContext {
 async fn serve<G: Handler, W: HttpHandler>(shared: Rc<Shared<G, W>>, accepted: Accepted) {
     let Accepted {
         stream,
-        port,
-        peer,
+        guest,
         slot,
     } = accepted;
-    let name = peer.to_string();
+    let address = guest.address;
     let ended = match stream {
         Stream::Tcp(stream) => match TcpStream::from_std(stream) {
-            Ok(stream) => connection::serve(shared, stream, port, peer).await,
+            Ok(stream) => arrival::serve(shared, stream, guest).await,
             Err(error) => Err(error),
         },
         Stream::Unix(stream) => match UnixStream::from_std(stream) {
-            Ok(stream) => connection::serve(shared, stream, port, peer).await,
+            Ok(stream) => arrival::serve(shared, stream, guest).await,
             Err(error) => Err(error),
         },
     };
     if let Err(error) = ended {
-        tracing::debug!(peer = name, %error, "connection ended");
+        tracing::debug!(peer = %address, %error, "connection ended");
     }
     drop(slot);
 }
@@ -325,7 +340,7 @@ impl Dealer {
         Self { workers }
     }
 
-    fn deal(&self, stream: Stream, port: PortKind, peer: Peer, permit: OwnedSemaphorePermit) {
+    fn deal(&self, stream: Stream, guest: Guest, permit: OwnedSemaphorePermit) {
         let fewest = self
             .workers
             .iter()
@@ -340,8 +355,7 @@ impl Dealer {
         };
         let accepted = Accepted {
             stream,
-            port,
-            peer,
+            guest,
             slot,
         };
         // A worker that has stopped drops the connection.
@@ -351,18 +365,33 @@ impl Dealer {
 
 /// Accepts from every listener that comes, until the sender of listeners is gone.
 async fn accept_all(
-    mut listeners: mpsc::UnboundedReceiver<(Listener, PortKind)>,
+    mut listeners: mpsc::UnboundedReceiver<Served>,
     dealer: Rc<Dealer>,
     connections_max: usize,
 ) {
-    while let Some((listener, port)) = listeners.recv().await {
+    while let Some(served) = listeners.recv().await {
         let dealer = Rc::clone(&dealer);
         tokio::task::spawn_local(async move {
-            let address = listener.address().to_string();
-            if let Err(error) = accept(listener, port, &dealer, connections_max).await {
+            let address = served.listener.address().to_string();
+            if let Err(error) = accept(served, &dealer, connections_max).await {
                 tracing::error!(address, %error, "cannot accept connections");
             }
         });
+    }
+}
+
+/// A place for one more connection: whoever says nothing makes room, and if everybody speaks, it
+/// waits, and all others in the system's queue behind it.
+async fn room(slots: &Arc<Semaphore>, young: &Young) -> io::Result<OwnedSemaphorePermit> {
+    if let Ok(permit) = Arc::clone(slots).try_acquire_owned() {
+        return Ok(permit);
+    }
+    let mut freed = pin!(Arc::clone(slots).acquire_owned());
+    loop {
+        let patience = young.evict_oldest();
+        if let Ok(permit) = timeout(patience, freed.as_mut()).await {
+            return permit.map_err(io::Error::other);
+        }
     }
 }
 
@@ -371,25 +400,31 @@ enum Incoming {
     Unix(UnixListener),
 }
 
-async fn accept(
-    listener: Listener,
-    port: PortKind,
-    dealer: &Dealer,
-    connections_max: usize,
-) -> io::Result<()> {
+async fn accept(served: Served, dealer: &Dealer, connections_max: usize) -> io::Result<()> {
+    let Served {
+        listener,
+        port,
+        security,
+    } = served;
     let (socket, _file) = listener.into_parts();
     let incoming = match socket {
         ListenSocket::Tcp(socket) => Incoming::Tcp(TcpListener::from_std(socket)?),
         ListenSocket::Unix(socket) => Incoming::Unix(UnixListener::from_std(socket)?),
     };
     let slots = Arc::new(Semaphore::new(connections_max.min(Semaphore::MAX_PERMITS)));
+    let young = Young::default();
     loop {
-        let permit = Arc::clone(&slots)
-            .acquire_owned()
-            .await
-            .map_err(io::Error::other)?;
         match incoming.next().await {
-            Ok((stream, peer)) => dealer.deal(stream, port, peer, permit),
+            Ok((stream, address)) => {
+                let permit = room(&slots, &young).await?;
+                let guest = Guest {
+                    port,
+                    security: security.clone(),
+                    address,
+                    youth: young.enter(),
+                };
+                dealer.deal(stream, guest, permit);
+            }
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
                 tracing::debug!(%error, "accept failed");
@@ -400,7 +435,7 @@ async fn accept(
 }
 
 impl Incoming {
-    async fn next(&self) -> io::Result<(Stream, Peer)> {
+    async fn next(&self) -> io::Result<(Stream, PeerAddress)> {
         match self {
             Self::Tcp(listener) => {
                 let (stream, address) = listener.accept().await?;
@@ -409,14 +444,11 @@ impl Incoming {
                     // A client that is gone already is found out when it is read from.
                     tracing::debug!(peer = %address, %error, "cannot set socket options");
                 }
-                Ok((Stream::Tcp(stream), Peer::plain(PeerAddress::Tcp(address))))
+                Ok((Stream::Tcp(stream), PeerAddress::Tcp(address)))
             }
             Self::Unix(listener) => {
                 let (stream, _) = listener.accept().await?;
-                Ok((
-                    Stream::Unix(stream.into_std()?),
-                    Peer::plain(PeerAddress::Unix),
-                ))
+                Ok((Stream::Unix(stream.into_std()?), PeerAddress::Unix))
             }
         }
     }

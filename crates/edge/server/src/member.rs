@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use prometheus::Registry;
-use rpc::{BindError, ListenAddress, Listener, PortKind, SocketOptions, Threads};
+use rpc::{BindError, ListenAddress, Listener, PortKind, Security, SocketOptions, Threads};
 use tokio::runtime::{Builder, LocalOptions};
 
 use crate::engine::{self, Engine, Handle, Meters, Running};
@@ -101,7 +101,7 @@ impl Server {
         })?;
         metrics.set_calls(Arc::clone(threads.metrics()));
         for (listener, kind) in ports.early {
-            threads.serve(listener, kind);
+            threads.serve(listener, kind, Security::Plain);
         }
         let (ready_sender, ready) = sync_channel(1);
         let (stop_keeper, stopped) = tokio::sync::oneshot::channel();
@@ -146,7 +146,7 @@ impl Server {
     /// Accepts clients from now on.
     pub fn serve_clients(&mut self) {
         for (listener, kind) in self.clients.drain(..) {
-            self.threads.serve(listener, kind);
+            self.threads.serve(listener, kind, Security::Plain);
         }
     }
 

@@ -1,6 +1,7 @@
 //! What can go wrong with files and with handshakes.
 
 use std::io;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use rustls::CertificateError;
@@ -84,6 +85,22 @@ pub enum HandshakeError {
     /// The other side's certificate is verified, but its holder is not let in.
     #[error("client certificate authentication failed")]
     NotAllowed,
+    /// The certificate is for other addresses.
+    #[error("x509: certificate is valid for {}, not {remote}", listed(addresses))]
+    Addresses {
+        /// Who showed it.
+        remote: IpAddr,
+        /// Whose it is.
+        addresses: Vec<IpAddr>,
+    },
+    /// The certificate is for hosts that have other addresses.
+    #[error("tls: \"{remote}\" does not match any of DNSNames [{}]", quoted(names))]
+    Names {
+        /// Who showed it.
+        remote: IpAddr,
+        /// Whose it is.
+        names: Vec<String>,
+    },
     /// The connection, or the TLS library; a certificate that nobody signed for among them.
     #[error("{}", reason(.0))]
     Io(io::Error),
@@ -116,6 +133,17 @@ impl From<io::Error> for HandshakeError {
             _ => Self::Io(error),
         }
     }
+}
+
+fn listed(addresses: &[IpAddr]) -> String {
+    let texts: Vec<String> = addresses.iter().map(IpAddr::to_string).collect();
+    texts.join(", ")
+}
+
+/// As Go prints a list of texts.
+fn quoted(names: &[String]) -> String {
+    let texts: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
+    texts.join(" ")
 }
 
 /// The reason as C libraries word it: lower case, without Rust's number.

@@ -1,5 +1,6 @@
 //! The accepting side.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use crate::error::{HandshakeError, TlsError};
 use crate::files::Pair;
 use crate::fresh::Fresh;
 use crate::identity::Identity;
+use crate::remote;
 use crate::revoked::Revoked;
 use crate::settings::{Suites, Versions};
 use crate::verify::Clients;
@@ -25,7 +27,7 @@ use crate::verify::Clients;
 pub use tokio_rustls::server::TlsStream as ServerStream;
 
 /// How long a client may take over its handshake.
-pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What a listener shows and asks for.
 #[derive(Clone, Debug)]
@@ -42,6 +44,8 @@ pub struct ServerFiles {
     pub crl: Option<PathBuf>,
     /// Whose certificates are let in.
     pub allowed: Allowed,
+    /// Whether a certificate that names hosts is let in from those only.
+    pub checks_remote: bool,
     /// Versions of TLS.
     pub versions: Versions,
     /// Cipher suites of TLS 1.2.
@@ -60,6 +64,7 @@ impl ServerFiles {
             trusted_ca: None,
             crl: None,
             allowed: Allowed::Any,
+            checks_remote: false,
             versions: Versions::default(),
             suites: Suites::default(),
             protocols: vec![b"h2".to_vec(), b"http/1.1".to_vec()],
@@ -137,13 +142,15 @@ impl ServerTls {
         self.0.files.client_cert_auth
     }
 
-    /// Shakes hands; the identity is that of the client's verified certificate, where one is asked for.
+    /// Shakes hands; the identity is that of the client's verified certificate, where one is asked
+    /// for. `remote` is the client's address, if it has one.
     ///
     /// # Errors
     /// [`HandshakeError`]; the connection is closed.
     pub async fn accept<S>(
         &self,
         stream: S,
+        remote: Option<IpAddr>,
     ) -> Result<(ServerStream<S>, Option<Identity>), HandshakeError>
     where
         S: AsyncRead + AsyncWrite + Unpin,
@@ -158,6 +165,12 @@ impl ServerTls {
             revoked.check(chain)?;
         }
         let identity = chain.first().and_then(Identity::of);
+        if self.0.files.checks_remote
+            && let (Some(identity), Some(remote)) = (&identity, remote)
+        {
+            let checked = timeout(self.0.deadline, remote::check(identity, remote));
+            checked.await.map_err(|_| HandshakeError::Timeout)??;
+        }
         Ok((stream, identity))
     }
 

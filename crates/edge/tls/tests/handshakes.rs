@@ -69,7 +69,7 @@ async fn shake(
 ) -> (Result<Option<Identity>, HandshakeError>, bool) {
     let (near, far) = duplex(PIPE_BYTES);
     let accepting = async {
-        let (mut stream, identity) = server.accept(far).await?;
+        let (mut stream, identity) = server.accept(far, None).await?;
         let mut byte = [0];
         stream.read_exact(&mut byte).await?;
         stream.write_all(&byte).await?;
@@ -358,7 +358,7 @@ async fn protocols() {
         let client = ClientTls::new(client).unwrap();
         let (near, far) = duplex(PIPE_BYTES);
         let (accepted, _connected) =
-            tokio::join!(server.accept(far), client.connect("localhost", near));
+            tokio::join!(server.accept(far, None), client.connect("localhost", near));
         let found = accepted.ok().map(|(stream, _)| {
             let name = stream.get_ref().1.alpn_protocol();
             name.map(|name| String::from_utf8(name.to_vec()).unwrap())
@@ -375,7 +375,7 @@ async fn silence_has_an_end() {
     let server = ServerTls::new(world.server()).unwrap();
     let (_near, far) = duplex(PIPE_BYTES);
     let started = tokio::time::Instant::now();
-    let silent = server.accept(far).await;
+    let silent = server.accept(far, None).await;
     assert!(matches!(silent, Err(HandshakeError::Timeout)));
     assert!(started.elapsed() < Duration::from_secs(11));
 }
@@ -387,7 +387,7 @@ async fn plain_text_is_refused() {
     let server = ServerTls::new(world.server()).unwrap();
     let (mut near, far) = duplex(PIPE_BYTES);
     near.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
-    let refused = server.accept(far).await;
+    let refused = server.accept(far, None).await;
     assert!(matches!(refused, Err(HandshakeError::Io(_))));
 }
 

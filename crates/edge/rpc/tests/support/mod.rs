@@ -12,10 +12,15 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use proto::Method;
 use rpc::{
     Aborted, AccessControl, Call, Config, Handler, HttpBody, HttpHandler, HttpRequest,
-    HttpResponse, Inbound, ListenAddress, Listener, Outbound, PortKind, Services, SocketOptions,
-    Status, Threads, replies,
+    HttpResponse, Inbound, ListenAddress, Listener, Outbound, PortKind, Security, Services,
+    SocketOptions, Status, Threads, replies,
 };
-use tokio::{net::TcpStream, sync::Semaphore, time::sleep};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    sync::Semaphore,
+    time::sleep,
+};
 
 const fn method(name: &'static str, client_streaming: bool, server_streaming: bool) -> Method {
     Method {
@@ -37,11 +42,16 @@ impl Handler for Echo {
         method("Repeat", false, true),
         method("Chat", true, true),
         method("RefuseStream", true, true),
+        method("Who", false, false),
     ];
 
     async fn unary(self: Rc<Self>, call: Call, request: Bytes) -> Result<Bytes, Status> {
         match Self::METHODS[usize::from(call.method.0)].name {
             "Slow" => sleep(Duration::from_secs(3600)).await,
+            "Who" => {
+                let name = call.peer().common_name().unwrap_or("nobody");
+                return Ok(Bytes::copy_from_slice(name.as_bytes()));
+            }
             "Refuse" => return Err(proto::error::Error::EmptyKey.into()),
             _ => {}
         }
@@ -163,6 +173,10 @@ impl Server {
     }
 
     pub(crate) fn with(config: Config, port: PortKind) -> Self {
+        Self::secured(config, port, Security::Plain)
+    }
+
+    pub(crate) fn secured(config: Config, port: PortKind, security: Security) -> Self {
         let threads = Threads::start(&config, |_| Services {
             grpc: Rc::new(Echo),
             http: Rc::new(Echo),
@@ -176,7 +190,7 @@ impl Server {
         else {
             unreachable!("a TCP address was asked for");
         };
-        threads.serve(listener, port);
+        threads.serve(listener, port, security);
         Self {
             threads,
             address: format!("{host}:{number}"),
@@ -231,7 +245,16 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let stream = TcpStream::connect(&server.address).await.unwrap();
+    connect_on(TcpStream::connect(&server.address).await.unwrap()).await
+}
+
+pub(crate) async fn connect_on<S, B>(stream: S) -> Sender<B>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    B: hyper::body::Body + Send + Unpin + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
     let (sender, connection) = conn::http2::Builder::new(TokioExecutor::new())
         .handshake(TokioIo::new(stream))
         .await
