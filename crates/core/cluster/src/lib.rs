@@ -18,6 +18,7 @@ mod membership;
 mod negotiate;
 mod reconfigure;
 mod version;
+mod version2;
 
 pub use bootstrap::{Bootstrap, BootstrapError};
 pub use bucket::{BucketChange, Table};

@@ -13,6 +13,7 @@
 //! 0000000000000001-00000000000004d2.wal   crc   | metadata | state      | entries, states, marks…
 //! 0.tmp or 1.tmp                          the next segment, zeros, made ahead of time
 //! ```
+//! Beside the log, etcd has a file for each mark ([`SnapFile`]) that versions before 3.7 start from.
 //!
 //! # Rules
 //! 1. What [`Wal::flush`] synced is there after any crash; nothing is there that was not appended.
@@ -47,6 +48,7 @@ mod repair;
 mod retain;
 mod scan;
 mod segment;
+mod snap_file;
 mod writer;
 
 pub use codec::{
@@ -59,4 +61,5 @@ pub use recovered::{Recovered, Repair, Start, read, snapshots};
 pub use retain::purge;
 pub use scan::{Item, scan};
 pub use segment::{SegmentName, exists};
+pub use snap_file::{SnapFile, SnapFileError, snap_name};
 pub use writer::{Flushed, Options, Wal};

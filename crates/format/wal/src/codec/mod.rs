@@ -12,12 +12,12 @@ mod state;
 
 pub(crate) use entry::put_entry_head;
 pub use entry::{EntryView, decode_entry};
-pub(crate) use field::{put_bytes_head, put_number, varint_len};
+pub(crate) use field::{Fields, Value, put_bytes_head, put_number, varint_len};
 pub use metadata::{Metadata, decode_metadata};
 pub(crate) use record::{HeadCheck, check_head};
 pub use record::{Record, RecordKind, decode_record};
 pub use snapshot::decode_snapshot;
-pub(crate) use snapshot::put_snapshot;
+pub(crate) use snapshot::{conf_len, decode_conf, put_conf, put_snapshot};
 pub use state::decode_state;
 pub(crate) use state::put_state;
 

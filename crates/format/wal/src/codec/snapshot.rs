@@ -28,12 +28,12 @@ fn lists(conf: &ConfState) -> [&Vec<MemberId>; 4] {
     ]
 }
 
-fn conf_len(conf: &ConfState) -> usize {
+pub(crate) fn conf_len(conf: &ConfState) -> usize {
     let ids = lists(conf).into_iter().flatten();
     ids.map(|id| 1 + varint_len(id.0)).sum::<usize>() + 2
 }
 
-fn put_conf(buf: &mut Vec<u8>, conf: &ConfState) {
+pub(crate) fn put_conf(buf: &mut Vec<u8>, conf: &ConfState) {
     for (field, ids) in (1..).zip(lists(conf)) {
         for id in ids {
             put_number(buf, field, id.0);
@@ -60,7 +60,7 @@ pub fn decode_snapshot(bytes: &[u8]) -> Result<SnapshotMark, DecodeError> {
     Ok(mark)
 }
 
-fn decode_conf(bytes: &[u8]) -> Result<ConfState, DecodeError> {
+pub(crate) fn decode_conf(bytes: &[u8]) -> Result<ConfState, DecodeError> {
     let mut conf = ConfState::default();
     let mut fields = Fields::new(bytes);
     while let Some((field, value)) = fields.next()? {
