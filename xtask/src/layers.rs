@@ -41,6 +41,9 @@ const SIBLINGS: &[(&str, &str)] = &[
     ("gateway", "rpc"),
     ("console", "rpc"),
     ("member", "apply"),
+    ("convert", "mvcc"),
+    ("convert", "cluster"),
+    ("convert", "lease"),
 ];
 
 /// Outside crates that must not be used below the edge, because they bring clocks, sockets or

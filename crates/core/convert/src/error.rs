@@ -59,6 +59,14 @@ pub enum ImportError {
         /// The value.
         value: Bytes,
     },
+    /// The revision cannot be raised by that much.
+    #[error("revision {newest} cannot be raised by {bump}")]
+    Bump {
+        /// The newest revision.
+        newest: i64,
+        /// By how much.
+        bump: i64,
+    },
     /// The directory holds a store already.
     #[error("{dir} is not empty")]
     NotEmpty {

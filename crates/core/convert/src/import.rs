@@ -6,13 +6,15 @@ use std::sync::Arc;
 use boltfile::{ReadError, Reader};
 use bytes::Bytes;
 use disk::{Dir, File};
-use store::{Bucket, Options, Store};
+use store::{Bucket, Entry, Options, Store};
 use types::{Index, RecordKey, Revision, Term};
 
 use crate::error::ImportError;
 use crate::pack::Packer;
 use crate::record;
 
+/// Where a compaction that is to be finished is marked.
+const SCHEDULED: &str = "scheduledCompactRev";
 /// The bucket of records.
 const KEY: &str = "key";
 /// Buckets without which a file is not a database of etcd.
@@ -61,9 +63,37 @@ pub fn import(
     options: Options,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Imported, ImportError> {
+    import_edited(db, to, options, Edits::default(), progress)
+}
+
+/// What an import changes on the way.
+#[derive(Debug, Default)]
+pub(crate) struct Edits {
+    /// Buckets whose pairs are left behind.
+    pub(crate) without: &'static [Bucket],
+    /// Pairs that are put after all others.
+    pub(crate) pairs: Vec<(Bucket, Bytes, Bytes)>,
+    /// By how much the newest revision is raised: everything up to there is marked as compacted, so
+    /// that no watcher takes what comes for a continuation of what it has seen.
+    pub(crate) bump: Option<i64>,
+    /// The position to put instead of the database's own.
+    pub(crate) position: Option<(Index, Term)>,
+}
+
+/// As [`import`], with changes.
+pub(crate) fn import_edited(
+    db: Arc<dyn File>,
+    to: Arc<dyn Dir>,
+    options: Options,
+    edits: Edits,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Imported, ImportError> {
     let reader = Reader::open(db)?;
     let buckets = buckets(&reader)?;
-    let meta = Meta::read(&buckets)?;
+    let mut meta = Meta::read(&buckets)?;
+    if let Some((index, term)) = edits.position {
+        (meta.index, meta.term) = (index, term);
+    }
     let store = empty_store(to, options)?;
     let mut packer = Packer::new(store);
     let report = |packer: &Packer| Progress {
@@ -80,10 +110,25 @@ pub fn import(
             progress(report(&packer));
         }
     }
+    let mut pairs = edits.pairs;
+    if let Some(bump) = edits.bump {
+        let mark = bumped(newest, bump)?;
+        newest = Some(mark);
+        meta.compacted = mark.main;
+        packer.record(Entry {
+            revision: mark,
+            tombstone: false,
+            record: Bytes::new(),
+        })?;
+        pairs.push((Bucket::Meta, Bytes::from(SCHEDULED), mark_bytes(mark)));
+    }
     for bucket in Bucket::ALL {
         let Some(pairs) = buckets.get(bucket.name()) else {
             continue;
         };
+        if edits.without.contains(&bucket) {
+            continue;
+        }
         for pair in pairs.items() {
             let (key, value) = pair.map_err(|source| page(bucket.name(), source))?;
             if packer.pair(bucket, key, value)? {
@@ -91,9 +136,63 @@ pub fn import(
             }
         }
     }
+    for (bucket, key, value) in pairs {
+        packer.pair(bucket, key, value)?;
+    }
     let packer = packer.finish(meta.index, meta.term)?;
     progress(report(&packer));
     Ok(meta.imported(newest, &packer))
+}
+
+/// The mark that an offline restore leaves above the newest revision.
+fn bumped(newest: Option<Revision>, bump: i64) -> Result<Revision, ImportError> {
+    let newest = newest.map_or(0, |revision| revision.main);
+    newest
+        .checked_add(bump)
+        .filter(|main| *main > newest)
+        .map(|main| Revision::new(main, 0))
+        .ok_or(ImportError::Bump { newest, bump })
+}
+
+fn mark_bytes(revision: Revision) -> Bytes {
+    let mark = RecordKey {
+        revision,
+        tombstone: false,
+    };
+    mark.with_bytes(Bytes::copy_from_slice)
+}
+
+/// What a database says about itself.
+#[derive(Debug)]
+pub(crate) struct Header {
+    pub(crate) index: Index,
+    pub(crate) term: Term,
+    pub(crate) storage_version: Option<String>,
+    /// The pairs of the bucket that holds the cluster version and the downgrade.
+    pub(crate) cluster: BTreeMap<Bytes, Bytes>,
+}
+
+impl Header {
+    /// Reads it from a database of etcd.
+    pub(crate) fn read(db: Arc<dyn File>) -> Result<Self, ImportError> {
+        let buckets = buckets(&Reader::open(db)?)?;
+        let Meta {
+            index,
+            term,
+            storage_version,
+            ..
+        } = Meta::read(&buckets)?;
+        let cluster = match buckets.get("cluster") {
+            Some(cluster) => cluster.items().collect::<Result<_, _>>(),
+            None => Ok(BTreeMap::new()),
+        };
+        Ok(Self {
+            index,
+            term,
+            storage_version,
+            cluster: cluster.map_err(|source| page("cluster", source))?,
+        })
+    }
 }
 
 /// The buckets by name; all of them are known.
@@ -143,7 +242,7 @@ impl Meta {
         };
         let number = |key| get(key)?.map_or(Ok(0), |value| number(key, &value));
         let mark = |key| get(key)?.map_or(Ok(-1), |value| mark(key, &value));
-        let scheduled = mark("scheduledCompactRev")?;
+        let scheduled = mark(SCHEDULED)?;
         let finished = mark("finishedCompactRev")?;
         Ok(Self {
             index: Index(number("consistent_index")?),
