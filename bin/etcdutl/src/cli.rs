@@ -133,12 +133,21 @@ pub(crate) struct Migrate {
     #[command(flatten)]
     pub(crate) data: DataDir,
     /// Target etcd version to migrate contents of data dir to, of the form X.Y
-    #[arg(long, required = true, value_name = "string")]
-    target_version: String,
+    #[arg(long, required_unless_present = "to_etcd", value_name = "string")]
+    pub(crate) target_version: Option<String>,
+    /// Write a data directory for etcd here instead, with the same data and ids
+    #[arg(long, value_name = "string", conflicts_with = "target_version")]
+    pub(crate) to_etcd: Option<String>,
+    /// Path to the WAL directory, if it is not in the data directory
+    #[arg(long, value_name = "string")]
+    pub(crate) wal_dir: Option<String>,
+    /// Path to the WAL directory for etcd, if it is not to be in its data directory
+    #[arg(long, value_name = "string", requires = "to_etcd")]
+    pub(crate) to_wal_dir: Option<String>,
     /// Ignore migration failure and forcefully override storage version
     #[arg(long, num_args = 0..=1, require_equals = true, default_value = "false",
           default_missing_value = "true", value_parser = go_bool, action = ArgAction::Set)]
-    force: bool,
+    pub(crate) force: bool,
 }
 
 /// Arguments of `snapshot restore`.
@@ -149,38 +158,38 @@ pub(crate) struct Restore {
     pub(crate) files: Vec<String>,
     /// Path to the output data directory
     #[arg(long, default_value = "", value_name = "string")]
-    data_dir: String,
+    pub(crate) data_dir: String,
     /// Path to the WAL directory (use --data-dir if none given)
     #[arg(long, default_value = "", value_name = "string")]
-    wal_dir: String,
+    pub(crate) wal_dir: String,
     /// Human-readable name for this member
     #[arg(long, default_value = "default", value_name = "string")]
-    name: String,
+    pub(crate) name: String,
     /// Initial cluster configuration for restore bootstrap
     #[arg(
         long,
         default_value = "default=http://localhost:2380",
         value_name = "string"
     )]
-    initial_cluster: String,
+    pub(crate) initial_cluster: String,
     /// Initial cluster token for the etcd cluster during restore bootstrap
     #[arg(long, default_value = "etcd-cluster", value_name = "string")]
-    initial_cluster_token: String,
+    pub(crate) initial_cluster_token: String,
     /// List of this member's peer URLs to advertise to the rest of the cluster
     #[arg(long, default_value = "http://localhost:2380", value_name = "string")]
-    initial_advertise_peer_urls: String,
+    pub(crate) initial_advertise_peer_urls: String,
     /// Ignore snapshot integrity hash value (required if copied from data directory)
     #[arg(long, num_args = 0..=1, require_equals = true, default_value = "false",
           default_missing_value = "true", value_parser = go_bool, action = ArgAction::Set)]
-    skip_hash_check: bool,
+    pub(crate) skip_hash_check: bool,
     /// Initial memory map size of the database in bytes; accepted, there is no memory map
     #[arg(long, default_value = "10737418240", value_name = "uint", value_parser = go_uint, allow_hyphen_values = true)]
-    initial_memory_map_size: u64,
+    pub(crate) initial_memory_map_size: u64,
     /// How much to increase the latest revision after restore
     #[arg(long, default_value = "0", value_name = "uint", value_parser = go_uint, allow_hyphen_values = true)]
-    bump_revision: u64,
+    pub(crate) bump_revision: u64,
     /// Mark the latest revision after restore as the point of scheduled compaction
     #[arg(long, num_args = 0..=1, require_equals = true, default_value = "false",
           default_missing_value = "true", value_parser = go_bool, action = ArgAction::Set)]
-    mark_compacted: bool,
+    pub(crate) mark_compacted: bool,
 }

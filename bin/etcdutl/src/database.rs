@@ -39,7 +39,8 @@ pub(crate) fn file_error(action: &str, path: &str, error: io::Error) -> anyhow::
     }
 }
 
-fn open_file(path: &str) -> io::Result<Arc<dyn File>> {
+/// Opens a file for reading.
+pub(crate) fn open_file(path: &str) -> io::Result<Arc<dyn File>> {
     let path = Path::new(path);
     let parent = match path.parent() {
         Some(parent) if parent != Path::new("") => parent,
@@ -50,7 +51,8 @@ fn open_file(path: &str) -> io::Result<Arc<dyn File>> {
     RealDir::new(parent).open(name, OpenMode::Read)
 }
 
-fn lock(file: &dyn File, timeout: Duration) -> anyhow::Result<()> {
+/// Takes the lock of a database; `timeout` bounds the wait, zero waits for ever.
+pub(crate) fn lock(file: &dyn File, timeout: Duration) -> anyhow::Result<()> {
     let begin = Instant::now();
     loop {
         match file.try_lock(LockKind::Flock) {

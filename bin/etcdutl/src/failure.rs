@@ -18,6 +18,8 @@ pub(crate) enum Failure {
     Format(&'static str),
     /// A command finds its arguments wrong: code 128.
     Arguments(&'static str),
+    /// A command finds the value of an argument wrong: code 128.
+    Argument(String),
 }
 
 impl Failure {
@@ -26,7 +28,7 @@ impl Failure {
         let code = match &self {
             Self::Operation(_) | Self::Usage { .. } => 1,
             Self::Format(_) => 4,
-            Self::Arguments(_) => 128,
+            Self::Arguments(_) | Self::Argument(_) => 128,
         };
         match self {
             // The whole chain on one line, as in `cannot read …: permission denied`.
@@ -35,6 +37,7 @@ impl Failure {
                 eprintln!("Error: {text}\n{}\nError: {text}", usage.trim_end());
             }
             Self::Format(text) | Self::Arguments(text) => eprintln!("Error: {text}"),
+            Self::Argument(text) => eprintln!("Error: {text}"),
         }
         ExitCode::from(code)
     }

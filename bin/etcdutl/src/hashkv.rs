@@ -3,18 +3,21 @@
 //! The file is only read, so that the checksum at the end of a snapshot stays right.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use boltfile::{Bucket, Reader};
 use bytes::Bytes;
 use crc32c::{crc32c, crc32c_append};
+use mvcc::RangeError;
 use serde::Serialize;
 use types::RecordKey;
 
 use crate::database::{KEY_BUCKET, META_BUCKET, changes, file_error, open};
 use crate::failure::Failure;
 use crate::output::{Format, Report};
+use crate::place::{directory, store_options};
 
 const HEADS: &[&str] = &["HASH", "HASH REVISION", "COMPACT REVISION"];
 /// Nothing is compacted.
@@ -33,9 +36,36 @@ struct HashKv {
 
 /// Runs the command.
 pub(crate) fn run(path: &str, rev: i64, timeout: Duration, format: Format) -> Result<(), Failure> {
-    std::fs::metadata(path).map_err(|error| file_error("stat", path, error))?;
-    let reader = open(path, timeout)?;
-    hash_kv(&reader, rev)?.report()?.print(format)
+    let found = std::fs::metadata(path).map_err(|error| file_error("stat", path, error))?;
+    let hash = match found.is_dir() {
+        true => of_store(Path::new(path), rev)?,
+        false => hash_kv(&open(path, timeout)?, rev)?,
+    };
+    hash.report()?.print(format)
+}
+
+/// The hash of a store of ours, given its directory or the data directory around it.
+fn of_store(path: &Path, rev: i64) -> anyhow::Result<HashKv> {
+    let nested = path.join("member/store");
+    let store = if nested.is_dir() { &nested } else { path };
+    let is_store = std::fs::read_dir(store)?
+        .filter_map(Result::ok)
+        .any(|entry| entry.path().extension().is_some_and(|end| end == "seg"));
+    if !is_store {
+        bail!("{} is a directory without a store", path.display());
+    }
+    let options = mvcc::Options::default();
+    let (_writer, reader, _store) = mvcc::open(directory(store), store_options(), options)?;
+    match reader.hash_kv(rev) {
+        Ok(found) => Ok(HashKv {
+            hash: found.hash,
+            hash_revision: found.hash_revision,
+            compact_revision: found.compact_revision,
+        }),
+        Err(RangeError::Compacted { .. }) => bail!("mvcc: required revision has been compacted"),
+        Err(RangeError::Future { .. }) => bail!("mvcc: required revision is a future revision"),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn hash_kv(reader: &Reader, rev: i64) -> anyhow::Result<HashKv> {

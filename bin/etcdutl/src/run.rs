@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::io::Write;
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use clap_complete::Shell;
@@ -12,7 +12,7 @@ use crate::cli::{Cli, Command, Hashkv, Snapshot};
 use crate::complaint::complaint;
 use crate::failure::Failure;
 use crate::output::Format;
-use crate::{hashkv, status};
+use crate::{defrag, hashkv, migrate, restore, status};
 
 /// Runs the command that the arguments (with the program's name first) ask for.
 pub(crate) fn run(args: impl Iterator<Item = OsString>) -> Result<(), Failure> {
@@ -48,13 +48,10 @@ pub(crate) fn run(args: impl Iterator<Item = OsString>) -> Result<(), Failure> {
                     "snapshot status requires exactly one argument",
                 )),
             },
-            Some(Snapshot::Restore(restore)) if restore.files.len() != 1 => Err(
-                Failure::Arguments("snapshot restore requires exactly one argument"),
-            ),
-            Some(Snapshot::Restore(_)) => Err(not_built("snapshot restore")),
+            Some(Snapshot::Restore(arguments)) => restore::run(arguments),
         },
-        Some(Command::Defrag(_)) => Err(not_built("defrag")),
-        Some(Command::Migrate(_)) => Err(not_built("migrate")),
+        Some(Command::Defrag(arguments)) => defrag::run(arguments, global.timeout),
+        Some(Command::Migrate(arguments)) => migrate::run(arguments, global.timeout),
     }
 }
 
@@ -101,10 +98,6 @@ fn completion(shells: &[String]) -> Result<(), Failure> {
     }
     clap_complete::generate(shell, &mut Cli::command(), "etcdutl", &mut script);
     print(&String::from_utf8_lossy(&script))
-}
-
-fn not_built(command: &str) -> Failure {
-    Failure::Operation(anyhow!("not built yet: {command}"))
 }
 
 /// The usage block of the command that `names` lead to; what names no command is passed over.

@@ -275,16 +275,158 @@ fn mistakes() {
     let here = Path::new(".");
     let one = "Error: snapshot restore requires exactly one argument\n";
     check(here, "snapshot restore", 128, "", one);
-    for args in [
-        "snapshot restore x --skip-hash-check",
-        "defrag --data-dir x",
-        "migrate --data-dir x --target-version 3.6",
+    let together = "Error: --mark-compacted required if --revision-bump > 0\n";
+    check(
+        here,
+        "snapshot restore x --bump-revision 5",
+        128,
+        "",
+        together,
+    );
+    check(
+        here,
+        "snapshot restore x --mark-compacted",
+        128,
+        "",
+        together,
+    );
+    let none = "Error: Failed to defragment etcd data[no] (stat no/member/snap/db: no such file or directory)\n";
+    check(here, "defrag --data-dir no", 1, "", none);
+    for (version, text) in [
+        (
+            "3.6.1",
+            "wrong target version format, expected \"X.Y\", got \"3.6.1\"",
+        ),
+        (
+            "3.4",
+            "target version \"3.4\" not supported. Minimal \"3.5\"",
+        ),
     ] {
-        let output = etcdutl(here, args);
-        assert_eq!(output.status.code(), Some(1), "{args}");
-        let err = String::from_utf8(output.stderr).unwrap();
-        assert!(err.starts_with("Error: not built yet: "), "{err}");
+        let args = format!("migrate --data-dir no --target-version {version}");
+        check(here, &args, 128, "", &format!("Error: {text}\n"));
     }
+}
+
+/// What is said on standard error without the columns of the log.
+fn errors(output: &Output) -> String {
+    let err = String::from_utf8(output.stderr.clone()).unwrap();
+    let lines = err.lines().filter(|line| line.starts_with("Error: "));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Restoring into the wrong place, or as the wrong member, must be found out before anything is written.
+#[test]
+fn restore_refuses() {
+    let dir = sample();
+    let dir = dir.path();
+    std::fs::create_dir_all(dir.join("full/x")).unwrap();
+    std::fs::create_dir_all(dir.join("empty")).unwrap();
+    std::fs::write(dir.join("short"), "short").unwrap();
+    std::fs::write(dir.join("bare"), [0; 512]).unwrap();
+    for (args, text) in [
+        (
+            "db --name foo",
+            "couldn't find local name \"foo\" in the initial cluster configuration",
+        ),
+        (
+            "db --initial-cluster default=ftp://x:1",
+            "URL scheme must be http, https, unix, or unixs: ftp://x:1",
+        ),
+        (
+            "db --initial-cluster default=http://127.0.0.1:1,b=http://127.0.0.1:1 --initial-advertise-peer-urls http://127.0.0.1:1",
+            "initial cluster default=http://127.0.0.1:1,b=http://127.0.0.1:1 has duplicate url",
+        ),
+        (
+            "db --initial-cluster default=http://127.0.0.1:2 --initial-advertise-peer-urls http://127.0.0.1:1",
+            "--initial-cluster has default=http://127.0.0.1:2 but missing from --initial-advertise-peer-urls=http://127.0.0.1:1 (resolved urls: \"http://127.0.0.1:1\" != \"http://127.0.0.1:2\")",
+        ),
+        (
+            "db --data-dir full",
+            "data-dir \"full\" not empty or could not be read",
+        ),
+        (
+            "db --data-dir x --wal-dir empty",
+            "wal-dir \"empty\" exists",
+        ),
+        ("no", "open no: no such file or directory"),
+        ("short", "seek short: invalid argument"),
+        ("bare", "snapshot missing hash but --skip-hash-check=false"),
+        ("bare --skip-hash-check", "invalid database"),
+    ] {
+        let output = etcdutl(dir, &format!("snapshot restore {args}"));
+        assert_eq!(errors(&output), format!("Error: {text}"), "{args}");
+        assert_eq!(output.status.code(), Some(1), "{args}");
+        assert!(output.stdout.is_empty(), "{args}");
+        assert!(!dir.join("default.etcd").exists(), "{args}");
+    }
+    let output = etcdutl(dir, "snapshot restore db");
+    let text = errors(&output);
+    assert!(text.starts_with("Error: expected sha256 [7 7 7"), "{text}");
+    assert!(text.contains("], got ["), "{text}");
+}
+
+fn ok(dir: &Path, args: &str) -> String {
+    let output = etcdutl(dir, args);
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{args}: {err}");
+    err
+}
+
+/// Directories on their way: from a snapshot to ours, to etcd's, through a defragmentation and other
+/// versions, with the same hash everywhere.
+#[test]
+fn directories() {
+    let dir = sample();
+    let dir = dir.path();
+    let restored = ok(
+        dir,
+        "snapshot restore db --skip-hash-check --data-dir ours --wal-dir log",
+    );
+    assert!(restored.contains("\trestored snapshot\t{"), "{restored}");
+    assert!(restored.contains("\tadded member\t{"), "{restored}");
+    assert!(dir.join("ours/member/store").is_dir());
+    assert!(
+        dir.join("log/0000000000000000-0000000000000000.wal")
+            .exists()
+    );
+    let line = "702876579, 8, 6\n";
+    check(dir, "hashkv ours", 0, line, "");
+    check(dir, "hashkv ours/member/store", 0, line, "");
+    check(dir, "hashkv ours --rev 6", 0, "338885867, 6, 6\n", "");
+    let future = "Error: mvcc: required revision is a future revision\n";
+    check(dir, "hashkv ours --rev 9", 1, "", future);
+    let compacted = "Error: mvcc: required revision has been compacted\n";
+    check(dir, "hashkv ours --rev 5", 1, "", compacted);
+    assert!(ok(dir, "defrag --data-dir ours").contains("finished defragmenting directory"));
+    ok(dir, "migrate --data-dir ours --wal-dir log --to-etcd etcds");
+    check(dir, "hashkv etcds/member/snap/db", 0, line, "");
+    assert!(
+        dir.join("etcds/member/snap/0000000000000001-0000000000000001.snap")
+            .exists()
+    );
+    assert!(ok(dir, "defrag --data-dir etcds").contains("finished defragmenting directory"));
+    check(dir, "hashkv etcds/member/snap/db", 0, line, "");
+    for name in ["ours --wal-dir log", "etcds"] {
+        let migrate = |version: &str| {
+            ok(
+                dir,
+                &format!("migrate --data-dir {name} --target-version {version}"),
+            )
+        };
+        assert!(migrate("3.7").contains("storage version up-to-date"));
+        let down = migrate("3.5");
+        assert_eq!(down.matches("updated storage version").count(), 2, "{down}");
+        assert!(migrate("3.5").contains("storage version up-to-date"));
+        let up = migrate("3.6");
+        assert_eq!(up.matches("updated storage version").count(), 1, "{up}");
+        let output = etcdutl(
+            dir,
+            &format!("migrate --data-dir {name} --target-version 3.8"),
+        );
+        let text = "Error: cannot create migration plan: version \"3.8.0\" is not supported";
+        assert_eq!(errors(&output), text);
+    }
+    check(dir, "hashkv etcds/member/snap/db", 0, line, "");
 }
 
 /// What needs no file.

@@ -24,6 +24,8 @@ static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
 /// When Go is missing, or a test fails: what it printed is part of the error.
 pub fn test(package: &str, prefix: &str, scratch: &str) -> Result<()> {
     let tests = build(package, scratch)?;
+    // The tests find the tool beside the server.
+    program("etcdutl")?;
     let output = Command::new(&tests)
         .args(["-test.run", &format!("^Test{prefix}"), "-test.v"])
         .args(["-test.parallel", "4", "-test.timeout", "10m"])

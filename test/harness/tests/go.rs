@@ -57,6 +57,24 @@ fn snapshots_are_etcds() {
     go("server", "Snapshot");
 }
 
+/// The data directory of a real etcd, however that ended, becomes one of ours.
+#[test]
+fn directories_are_taken_over() {
+    go("server", "Takeover");
+}
+
+/// A data directory of ours becomes one that a real etcd starts from, and ours again.
+#[test]
+fn directories_are_handed_back() {
+    go("server", "Back");
+}
+
+/// Snapshots of both kinds, restored by both tools, start both kinds of member.
+#[test]
+fn snapshots_are_restored() {
+    go("server", "Restore");
+}
+
 /// etcd's own reader reads the log.
 #[test]
 fn the_log_is_etcds() {

@@ -2,5 +2,5 @@
 
 pub(crate) mod duration;
 pub(crate) mod number;
-pub(crate) mod quote;
-pub(crate) mod url;
+
+pub(crate) use ::notation::{quote, url};

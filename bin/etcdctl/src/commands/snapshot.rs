@@ -1,12 +1,13 @@
 //! `snapshot`: downloads a member's store into a file.
 
 use std::fs::{File, OpenOptions};
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use client::{Client, ClientError};
+use sha2::{Digest as _, Sha256};
 
 use super::operands::only;
 use crate::exit::{Exit, INTERRUPTED};
@@ -41,6 +42,8 @@ For example:
 const SECTOR: u64 = 512;
 /// What follows the store in a snapshot: its SHA-256.
 const CHECKSUM: u64 = 32;
+/// How often a terminal is told how far the download is.
+const REPORT_EVERY: Duration = Duration::from_millis(200);
 
 async fn save(invocation: Invocation) -> Result<(), Exit> {
     let path = only(
@@ -88,11 +91,14 @@ async fn download(client: &Client, endpoint: &str, path: &Path) -> Result<String
     );
     log(Level::Info, "fetching snapshot", &[("endpoint", endpoint)]);
     let (mut size, mut version) = (0_u64, String::new());
+    let (mut trailer, mut meter) = (Trailer::default(), Meter::default());
     while let Some(answer) = stream.next().await.map_err(interrupted)? {
         part.file
             .write_all(&answer.blob)
             .map_err(|error| failed(io_reason(&error)))?;
         size += answer.blob.len() as u64;
+        trailer.add(&answer.blob);
+        meter.show(size, answer.remaining_bytes);
         version = answer.version;
     }
     log(
@@ -102,6 +108,11 @@ async fn download(client: &Client, endpoint: &str, path: &Path) -> Result<String
     );
     if size % SECTOR != CHECKSUM {
         return Err(failed(format!("sha256 checksum not found [bytes: {size}]")));
+    }
+    if !trailer.matches() {
+        return Err(failed(format!(
+            "sha256 checksum does not match [bytes: {size}]"
+        )));
     }
     part.finish(path)?;
     let took = duration::format(start.elapsed());
@@ -115,6 +126,49 @@ async fn download(client: &Client, endpoint: &str, path: &Path) -> Result<String
     log(Level::Info, "fetched snapshot", &details);
     log(Level::Info, "saved", &[("path", &path.to_string_lossy())]);
     Ok(version)
+}
+
+/// The checksum of everything but the last bytes, which are to be the same.
+#[derive(Default)]
+struct Trailer {
+    digest: Sha256,
+    last: Vec<u8>,
+}
+
+impl Trailer {
+    fn add(&mut self, blob: &[u8]) {
+        self.last.extend_from_slice(blob);
+        let whole = self.last.len().saturating_sub(CHECKSUM as usize);
+        self.digest.update(&self.last[..whole]);
+        self.last.drain(..whole);
+    }
+
+    fn matches(self) -> bool {
+        self.digest.finalize()[..] == self.last[..]
+    }
+}
+
+/// How far the download is, on one line of a terminal; in a pipe nothing is said.
+#[derive(Default)]
+struct Meter(Option<Instant>);
+
+impl Meter {
+    fn show(&mut self, done: u64, remaining: u64) {
+        let is_due = self.0.is_none_or(|at| at.elapsed() >= REPORT_EVERY);
+        if is_due && std::io::stderr().is_terminal() {
+            self.0 = Some(Instant::now());
+            let percent = done * 100 / (done + remaining).max(1);
+            eprint!("\rsaving: {percent} %");
+        }
+    }
+}
+
+impl Drop for Meter {
+    fn drop(&mut self) {
+        if self.0.is_some() {
+            eprint!("\r\x1b[K");
+        }
+    }
 }
 
 /// Failures of a stream are shown with their code, even those that etcd has words for.
@@ -190,5 +244,32 @@ impl Drop for Part {
             // A file that cannot be removed is recognised by its name.
             let _ = std::fs::remove_file(&self.path);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A backup that is damaged on its way must not look like a good one.
+    #[test]
+    fn the_checksum_is_compared() {
+        let body = vec![7; 1000];
+        let mut whole = body.clone();
+        whole.extend_from_slice(&Sha256::digest(&body));
+        let check = |bytes: &[u8], step| {
+            let mut trailer = Trailer::default();
+            for blob in bytes.chunks(step) {
+                trailer.add(blob);
+            }
+            trailer.matches()
+        };
+        for step in [1, 7, 32, 33, 999, 5000] {
+            assert!(check(&whole, step), "{step}");
+        }
+        whole[500] ^= 1;
+        assert!(!check(&whole, 100));
+        assert!(!check(&[], 1));
+        assert!(!check(&body[..20], 1));
     }
 }

@@ -21,6 +21,7 @@ pub mod query;
 mod alarm;
 mod auth_requests;
 mod kv;
+mod legacy;
 mod machine;
 mod membership;
 mod permit;

@@ -18,7 +18,7 @@ use crate::kv::{self, Leases};
 use crate::permit::Permit;
 use crate::response::{Applied, Fault, Rejected, Response, Stop};
 use crate::shared_leases::SharedLeases;
-use crate::{cost, membership, txn};
+use crate::{cost, legacy, membership, txn};
 
 /// What the machine is told once.
 #[derive(Clone, Copy, Debug)]
@@ -161,6 +161,7 @@ impl Apply {
 
     fn request(&mut self, entry: &Entry, now: Instant, events: bool) -> Result<Outcome, Fault> {
         let request = InternalRaftRequest::decode(entry.data.clone())
+            .or_else(|error| legacy::decode(&entry.data).ok_or(error))
             .map_err(|error| bad_entry(entry, &error.to_string()))?;
         let id = RequestId(match &request.header {
             Some(header) if request.id == 0 => header.id,

@@ -22,6 +22,9 @@ import (
 // Program is the variable of the environment that names the binary under test.
 const Program = "ETCD_PROGRAM"
 
+// Real is the variable of the environment that makes a test program be etcd itself.
+const Real = "REAL_ETCD"
+
 const (
 	startLimit = 60 * time.Second
 	ready      = "ready to serve client requests"
@@ -29,11 +32,13 @@ const (
 
 // Member is one etcd process.
 type Member struct {
-	t       testing.TB
-	dir     string
-	flags   []string
-	client  string
-	peer    string
+	t      testing.TB
+	dir    string
+	flags  []string
+	client string
+	peer   string
+	// Whether the next start is one of etcd itself.
+	real    bool
 	process *exec.Cmd
 	ended   chan error
 }
@@ -42,17 +47,38 @@ type Member struct {
 // ends it with the test.
 func Start(t testing.TB, flags ...string) *Member {
 	t.Helper()
-	m := &Member{t: t, dir: t.TempDir(), flags: flags}
-	m.client, m.peer = freeURL(t), freeURL(t)
-	t.Cleanup(m.cleanUp)
+	m := New(t, flags...)
 	m.Restart()
 	return m
 }
 
+// New is a member that is not started; its data directory does not exist.
+func New(t testing.TB, flags ...string) *Member {
+	t.Helper()
+	m := &Member{t: t, dir: t.TempDir(), flags: flags}
+	m.client, m.peer = freeURL(t), freeURL(t)
+	t.Cleanup(m.cleanUp)
+	return m
+}
+
+// UseReal makes the following starts those of etcd itself, or of the binary under test again. The test
+// program must run etcd when it finds the variable Real.
+func (m *Member) UseReal(real bool) { m.real = real }
+
+// PeerURL is where other members reach the member.
+func (m *Member) PeerURL() string { return m.peer }
+
 // Restart starts the stopped member again, on the same directory and ports.
 func (m *Member) Restart() {
 	m.t.Helper()
-	program := os.Getenv(Program)
+	program, environment := os.Getenv(Program), []string{}
+	if m.real {
+		self, err := os.Executable()
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		program, environment = self, []string{Real + "=1"}
+	}
 	if program == "" {
 		m.t.Fatalf("%s must name the etcd binary under test", Program)
 	}
@@ -62,7 +88,7 @@ func (m *Member) Restart() {
 	}
 	defer log.Close()
 	m.process = exec.Command(program, m.arguments()...)
-	m.process.Env = []string{}
+	m.process.Env = environment
 	m.process.Stdout, m.process.Stderr = log, log
 	// A test that is torn down hard leaves no process behind.
 	m.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

@@ -4,6 +4,7 @@
 //! <data-dir>/member/wal/     the log, in etcd's format
 //! <data-dir>/member/store/   the store
 //! <data-dir>/member/tmp/     files of a moment: snapshots on their way to a client
+//! <data-dir>/member/snap/    what is left of an etcd whose directory was taken over
 //! ```
 //! A directory with a log is restarted from it and the configuration of the cluster is ignored; one
 //! without is bootstrapped. The store may lag behind the log after a crash: the entries between
@@ -23,6 +24,7 @@ use types::{ClusterId, Entry, HardState, Index, MemberId, SnapshotMark};
 use wal::{Metadata, Recovered, Wal};
 
 use super::running::{Config, Join};
+use super::takeover;
 
 /// Why a member does not start.
 #[derive(Debug, thiserror::Error)]
@@ -35,14 +37,9 @@ pub enum StartError {
         /// Why.
         source: std::io::Error,
     },
-    /// The directory holds a database that etcd wrote.
-    #[error(
-        "{path} was written by etcd: taking over its data directory is not built yet; start on an empty directory"
-    )]
-    ForeignDatabase {
-        /// The database file.
-        path: String,
-    },
+    /// The directory is etcd's and cannot be taken over.
+    #[error(transparent)]
+    Takeover(#[from] convert::TakeoverError),
     /// This member is not in the initial cluster.
     #[error("couldn't find local name \"{0}\" in the initial cluster configuration")]
     NameNotFound(String),
@@ -138,14 +135,7 @@ pub(super) fn boot(config: &Config) -> Result<Booted, StartError> {
         true => None,
         false => Some(Initial::new(config)?),
     };
-    if member_dir
-        .exists("snap/db")
-        .map_err(|error| in_dir("snap/db", error))?
-    {
-        return Err(StartError::ForeignDatabase {
-            path: member_dir.describe("snap/db"),
-        });
-    }
+    takeover::run(config)?;
     for name in ["store", "tmp"] {
         member_dir
             .create_dir_all(name)

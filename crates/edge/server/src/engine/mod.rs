@@ -28,6 +28,7 @@ mod raft_thread;
 mod running;
 mod shared;
 mod store_thread;
+mod takeover;
 
 pub use apply_thread::CommitPolicy;
 pub use boot::StartError;

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 /// The text between double quotes, with what cannot be printed escaped.
-pub(crate) fn quote(text: &str) -> String {
+pub fn quote(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for char in text.chars() {

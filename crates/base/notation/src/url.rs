@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use super::quote::quote;
+use crate::quote::quote;
 
 /// A URL with one of the four schemes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Url {
+pub struct Url {
     text: String,
     scheme: Scheme,
     host: String,
@@ -14,7 +14,7 @@ pub(crate) struct Url {
 
 /// How a URL is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Scheme {
+pub enum Scheme {
     /// TCP.
     Http,
     /// TCP and TLS.
@@ -27,7 +27,7 @@ pub(crate) enum Scheme {
 
 /// Why a text is no URL of a listener or member.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum UrlError {
+pub enum UrlError {
     /// There is none.
     #[error("no valid URLs given")]
     None,
@@ -58,7 +58,7 @@ pub(crate) enum UrlError {
 
 impl Url {
     /// Reads one URL; blanks around it do not count.
-    pub(crate) fn parse(text: &str) -> Result<Self, UrlError> {
+    pub fn parse(text: &str) -> Result<Self, UrlError> {
         let text = text.trim();
         let owned = || text.to_owned();
         let (scheme_name, rest) = split_scheme(text)?;
@@ -84,7 +84,7 @@ impl Url {
     }
 
     /// Reads a list between commas; the result is sorted and holds each URL once.
-    pub(crate) fn parse_list(text: &str) -> Result<Vec<Self>, UrlError> {
+    pub fn parse_list(text: &str) -> Result<Vec<Self>, UrlError> {
         let mut urls = text
             .split(',')
             .map(Self::parse)
@@ -98,28 +98,28 @@ impl Url {
     }
 
     /// How it is reached.
-    pub(crate) fn scheme(&self) -> Scheme {
+    pub fn scheme(&self) -> Scheme {
         self.scheme
     }
 
     /// Host and port as written.
-    pub(crate) fn host_port(&self) -> &str {
+    pub fn host_port(&self) -> &str {
         &self.host
     }
 
     /// The host, without brackets.
-    pub(crate) fn hostname(&self) -> &str {
+    pub fn hostname(&self) -> &str {
         let host = split_port(&self.host).map_or(self.host.as_str(), |(host, _)| host);
         host.trim_start_matches('[').trim_end_matches(']')
     }
 
     /// The port as written.
-    pub(crate) fn port(&self) -> &str {
+    pub fn port(&self) -> &str {
         split_port(&self.host).map_or("", |(_, port)| port)
     }
 
     /// The same URL at another host and port.
-    pub(crate) fn at(&self, host_port: &str) -> Self {
+    pub fn at(&self, host_port: &str) -> Self {
         Self {
             text: format!("{}//{host_port}", self.scheme.prefix()),
             scheme: self.scheme,
@@ -128,7 +128,7 @@ impl Url {
     }
 
     /// Whether a listener can be bound there: an IP address, `localhost`, or a unix socket.
-    pub(crate) fn check_bindable(&self) -> Result<(), UrlError> {
+    pub fn check_bindable(&self) -> Result<(), UrlError> {
         let host = self.hostname();
         let is_ip = host.parse::<std::net::IpAddr>().is_ok();
         if self.scheme.is_unix() || host == "localhost" || is_ip {
@@ -138,7 +138,7 @@ impl Url {
     }
 
     /// Whether others can reach it by that name.
-    pub(crate) fn check_reachable(&self) -> Result<(), UrlError> {
+    pub fn check_reachable(&self) -> Result<(), UrlError> {
         if self.scheme.is_unix() || !self.hostname().is_empty() {
             return Ok(());
         }
@@ -154,12 +154,12 @@ impl fmt::Display for Url {
 
 impl Scheme {
     /// Whether it is a socket in the file system.
-    pub(crate) fn is_unix(self) -> bool {
+    pub fn is_unix(self) -> bool {
         matches!(self, Self::Unix | Self::Unixs)
     }
 
     /// Whether it asks for TLS.
-    pub(crate) fn is_tls(self) -> bool {
+    pub fn is_tls(self) -> bool {
         matches!(self, Self::Https | Self::Unixs)
     }
 

@@ -1,0 +1,104 @@
+//! `defrag`: gives back the space of what was deleted.
+//!
+//! Our store gives it back while it runs; offline this is done to the end. A database of etcd is
+//! written anew without its holes, beside the old one, and then takes its name.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, anyhow};
+use boltfile::Writer;
+use disk::OpenMode;
+use serde_json::json;
+
+use crate::cli;
+use crate::database;
+use crate::failure::Failure;
+use crate::log::{Meter, info};
+use crate::place::{self, Kind, directory, store_options};
+
+const PLACE: &str = "etcdutl/defrag";
+/// Bytes of a store that one step rewrites.
+const STEP_BYTES: u64 = 16 << 20;
+/// The new database in the making; etcd removes files with this beginning at its start.
+const TEMPORARY: &str = "db.tmp.defrag";
+
+/// Runs the command.
+pub(crate) fn run(arguments: &cli::DataDir, timeout: Duration) -> Result<(), Failure> {
+    let dir = &arguments.data_dir;
+    defragment(dir, timeout)
+        .map_err(|error| anyhow!("Failed to defragment etcd data[{dir}] ({error:#})"))?;
+    Ok(())
+}
+
+fn defragment(dir: &str, timeout: Duration) -> Result<()> {
+    let begin = Instant::now();
+    let path = place::database(dir);
+    let path = path.to_string_lossy();
+    let (before, after) = match place::kind(dir) {
+        None => return Err(anyhow!("stat {path}: no such file or directory")),
+        Some(Kind::Ours) => {
+            info(PLACE, "defragmenting", &[("path", json!(dir))]);
+            store(dir)?
+        }
+        Some(Kind::Etcds) => {
+            info(PLACE, "defragmenting", &[("path", json!(path))]);
+            file(&path, timeout)?
+        }
+    };
+    let details = [
+        ("directory", json!(dir)),
+        (
+            "current-db-size-bytes-diff",
+            json!(i128::from(after) - i128::from(before)),
+        ),
+        ("current-db-size-bytes", json!(after)),
+        ("took", json!(format!("{:?}", begin.elapsed()))),
+    ];
+    info(PLACE, "finished defragmenting directory", &details);
+    Ok(())
+}
+
+/// Returns the bytes before and after.
+fn store(dir: &str) -> Result<(u64, u64)> {
+    let member = directory(&Path::new(dir).join("member"));
+    // Through the index, which knows what compactions have given up.
+    let (_writer, _reader, mut store) = mvcc::open(
+        member.sub("store"),
+        store_options(),
+        mvcc::Options::default(),
+    )?;
+    let before = store.sizes();
+    let mut meter = Meter::new("defragmenting");
+    store.defragment();
+    let mut done = 0;
+    while store.reclaim(STEP_BYTES)?.more {
+        done += STEP_BYTES;
+        meter.step(done, before.total);
+    }
+    Ok((before.total, store.sizes().total))
+}
+
+fn file(path: &str, timeout: Duration) -> Result<(u64, u64)> {
+    let folder = Path::new(path).parent().unwrap_or(Path::new(""));
+    let dir = directory(folder);
+    let file =
+        database::open_file(path).map_err(|error| database::file_error("open", path, error))?;
+    database::lock(&*file, timeout).with_context(|| format!("lock {path}"))?;
+    let before = file.len().with_context(|| format!("stat {path}"))?;
+    let reader = boltfile::Reader::open(file.clone())?;
+    let copy = dir
+        .open(TEMPORARY, OpenMode::Truncate)
+        .with_context(|| format!("create {}", dir.describe(TEMPORARY)))?;
+    let mut meter = Meter::new("defragmenting");
+    let mut writer = Writer::new(copy, reader.page_size());
+    for (name, bucket) in reader.buckets()? {
+        writer.bucket(&name, bucket.items())?;
+        meter.step(1, 2);
+    }
+    let after = writer.finish()?;
+    dir.rename(TEMPORARY, "db")
+        .and_then(|()| dir.sync_dir(""))
+        .with_context(|| format!("rename {} to {path}", dir.describe(TEMPORARY)))?;
+    Ok((before, after))
+}

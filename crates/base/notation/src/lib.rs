@@ -1,0 +1,5 @@
+//! How Go writes and reads plain values, as far as several of our programs share it: etcd's flags
+//! and messages are in these notations.
+
+pub mod quote;
+pub mod url;
