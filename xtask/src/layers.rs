@@ -31,6 +31,7 @@ const SIBLINGS: &[(&str, &str)] = &[
     ("member", "raft"),
     ("member", "cluster"),
     ("server", "rpc"),
+    ("server", "gateway"),
     ("server", "client"),
     ("rpc", "tls"),
     ("client", "tls"),

@@ -83,6 +83,7 @@ pub(crate) fn server_config(
         client: addresses("listen-client-urls")?,
         client_http: addresses("listen-client-http-urls")?,
         metrics: addresses("listen-metrics-urls")?,
+        gateway: settings.is_on("enable-grpc-gateway"),
         warning_apply: settings
             .duration("warning-apply-duration")
             .positive()

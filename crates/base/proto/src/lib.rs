@@ -5,6 +5,7 @@
 //! that was received. Only the edge and `apply` speak these messages; the rest of the core has
 //! types of its own.
 
+pub mod descriptor;
 pub mod error;
 pub mod limits;
 mod method;

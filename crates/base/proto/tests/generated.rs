@@ -8,6 +8,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+#[path = "generated/descriptors.rs"]
+mod descriptors;
+
 const FILES: [&str; 9] = [
     "auth.proto",
     "election.proto",
@@ -38,6 +41,7 @@ fn generate() -> BTreeMap<String, String> {
         config.boxed(format!(".etcdserverpb.InternalRaftRequest.{field}"));
     }
     let methods = method_table(&descriptors);
+    let described = descriptors::table(&descriptors);
     config.compile_fds(descriptors).unwrap();
     let mut files: BTreeMap<String, String> = [
         "authpb",
@@ -56,6 +60,7 @@ fn generate() -> BTreeMap<String, String> {
     })
     .collect();
     files.insert("methods.rs".to_owned(), methods);
+    files.insert("descriptors.rs".to_owned(), described);
     files
 }
 

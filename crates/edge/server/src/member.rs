@@ -38,6 +38,8 @@ pub struct ServerConfig {
     pub client_http: Vec<ListenAddress>,
     /// Where metrics and health are served besides.
     pub metrics: Vec<ListenAddress>,
+    /// Whether the API is served as JSON, too.
+    pub gateway: bool,
     /// Applying a group of entries for so long is worth a warning.
     pub warning_apply: Duration,
 }
@@ -91,11 +93,12 @@ impl Server {
         let threads = Threads::start(&config.rpc, {
             let (engine, metrics) = (running.engine().clone(), metrics.clone());
             let scratch = config.engine.member_dir.sub("tmp");
+            let gateway = config.gateway.then_some(config.rpc.message_bytes_max);
             move |thread| {
                 let handle = Handle::start(engine.clone(), thread);
                 rpc::Services {
                     grpc: Services::new(handle.clone(), Arc::clone(&scratch)).into(),
-                    http: Http::new(handle, metrics.clone()).into(),
+                    http: Http::new(handle, metrics.clone(), gateway).into(),
                 }
             }
         })?;

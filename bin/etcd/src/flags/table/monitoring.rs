@@ -31,8 +31,7 @@ pub(super) const FLAGS: &[Flag] = &[
         Kind::Bool,
         "true",
         "Whether the API is served as JSON under /v3/.",
-    )
-    .without_effect("the JSON gateway is not built yet"),
+    ),
     trace(
         "enable-distributed-tracing",
         Kind::Bool,

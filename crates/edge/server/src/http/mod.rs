@@ -1,4 +1,4 @@
-//! The plain HTTP endpoints: health, version, metrics, and what a peer port says of its member.
+//! The plain HTTP endpoints: health, version, metrics, the API as JSON, and what a peer port says of its member.
 
 mod debug;
 mod health;
@@ -8,6 +8,7 @@ mod version;
 use std::rc::Rc;
 
 use bytes::Bytes;
+use gateway::Gateway;
 use http::{HeaderValue, Method, StatusCode};
 use rpc::{HttpHandler, HttpRequest, HttpResponse, PortKind, replies};
 
@@ -18,19 +19,35 @@ use crate::metrics::Metrics;
 pub(crate) struct Http {
     handle: Handle,
     metrics: Metrics,
+    gateway: Option<Gateway>,
 }
 
 impl Http {
-    /// The endpoints of the thread that `handle` belongs to.
+    /// The endpoints of the thread that `handle` belongs to; with the size of the largest message,
+    /// those of the API as JSON, too.
     #[must_use]
-    pub(crate) fn new(handle: Handle, metrics: Metrics) -> Self {
-        Self { handle, metrics }
+    pub(crate) fn new(handle: Handle, metrics: Metrics, gateway: Option<usize>) -> Self {
+        Self {
+            handle,
+            metrics,
+            gateway: gateway.map(Gateway::new),
+        }
+    }
+
+    /// The gateway, for the paths and ports that it serves.
+    fn gateway(&self, port: PortKind, path: &str) -> Option<&Gateway> {
+        let is_for_clients = matches!(port, PortKind::Shared | PortKind::HttpOnly);
+        let gateway = self.gateway.as_ref()?;
+        (is_for_clients && Gateway::serves(path)).then_some(gateway)
     }
 
     async fn answer(&self, request: HttpRequest) -> HttpResponse {
         let path = request.uri.path().to_owned();
         if request.port == PortKind::Peer {
             return peer::answer(&self.handle, &path, &request.method);
+        }
+        if let Some(gateway) = self.gateway(request.port, &path) {
+            return gateway.answer(request).await;
         }
         let is_get = request.method == Method::GET;
         let is_metrics_port = request.port == PortKind::Metrics;
@@ -41,6 +58,9 @@ impl Http {
                 false => replies::method_not_allowed("GET"),
             },
             _ if is_metrics_port => replies::not_found(),
+            "/openapi.json" if self.gateway.is_some() && is_get => {
+                json(gateway::openapi::DOCUMENT.to_owned())
+            }
             "/version" | "/debug/vars" if !is_get => replies::method_not_allowed("GET"),
             "/version" => version::answer(self.handle.engine()),
             "/debug/vars" => debug::vars(self.handle.engine()),
@@ -57,6 +77,10 @@ impl Http {
 }
 
 impl HttpHandler for Http {
+    fn takes_upload(&self, port: PortKind, method: &Method, path: &str) -> bool {
+        method == Method::POST && self.gateway(port, path).is_some()
+    }
+
     async fn handle(self: Rc<Self>, request: HttpRequest) -> HttpResponse {
         self.answer(request).await
     }

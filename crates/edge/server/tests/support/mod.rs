@@ -89,6 +89,7 @@ fn server_config(path: &std::path::Path) -> ServerConfig {
         client: vec!["http://127.0.0.1:0".parse().unwrap()],
         client_http: Vec::new(),
         metrics: Vec::new(),
+        gateway: true,
         warning_apply: Duration::from_secs(1),
     }
 }
