@@ -1,0 +1,112 @@
+//! The network between the engines: it delivers at once, or not at all.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Instant;
+
+use parking_lot::Mutex;
+use raft::Message;
+use server::engine::{Database, Inbound, Peers};
+use types::MemberId;
+
+/// All links of a cluster; clones share them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Network(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    inbound: BTreeMap<MemberId, Inbound>,
+    /// Members that nobody reaches and that reach nobody.
+    isolated: BTreeSet<MemberId>,
+    /// Snapshots that were delivered.
+    snapshots: u64,
+    members: BTreeMap<MemberId, Vec<MemberId>>,
+}
+
+/// One member's end of the network.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) from: MemberId,
+    pub(crate) network: Network,
+    pub(crate) since: Instant,
+}
+
+impl Network {
+    pub(crate) fn connect(&self, id: MemberId, inbound: Inbound) {
+        self.0.lock().inbound.insert(id, inbound);
+    }
+
+    pub(crate) fn disconnect(&self, id: MemberId) {
+        self.0.lock().inbound.remove(&id);
+    }
+
+    pub(crate) fn isolate(&self, id: MemberId) {
+        self.0.lock().isolated.insert(id);
+    }
+
+    pub(crate) fn heal(&self) {
+        self.0.lock().isolated.clear();
+    }
+
+    pub(crate) fn snapshots(&self) -> u64 {
+        self.0.lock().snapshots
+    }
+
+    /// Whom a member believes its peers to be.
+    pub(crate) fn peers_of(&self, id: MemberId) -> Vec<MemberId> {
+        self.0.lock().members.get(&id).cloned().unwrap_or_default()
+    }
+
+    fn receiver(&self, from: MemberId, to: MemberId) -> Option<Inbound> {
+        let state = self.0.lock();
+        // Of a member that was killed, nothing more is heard.
+        let is_cut = state.isolated.contains(&from)
+            || state.isolated.contains(&to)
+            || !state.inbound.contains_key(&from);
+        let found = state.inbound.get(&to).filter(|_| !is_cut);
+        found.filter(|inbound| !inbound.is_removed(from)).cloned()
+    }
+
+    fn sender(&self, from: MemberId) -> Option<Inbound> {
+        self.0.lock().inbound.get(&from).cloned()
+    }
+}
+
+impl Peers for Link {
+    fn send(&self, messages: Vec<Message>) {
+        for message in messages {
+            let to = message.to;
+            match self.network.receiver(self.from, to) {
+                Some(inbound) => inbound.message(message),
+                None => {
+                    if let Some(own) = self.network.sender(self.from) {
+                        own.unreachable(to);
+                    }
+                }
+            }
+        }
+    }
+
+    fn send_snapshot(&self, message: Message, database: Database) {
+        let to = message.to;
+        let receiver = self.network.receiver(self.from, to);
+        let delivered = receiver.is_some();
+        if let Some(inbound) = receiver {
+            assert!(database.len > 0);
+            inbound.snapshot(message, database.file);
+            self.network.0.lock().snapshots += 1;
+        }
+        if let Some(own) = self.network.sender(self.from) {
+            own.snapshot_sent(to, delivered);
+        }
+    }
+
+    fn set_members(&self, peers: &[(MemberId, Vec<String>)]) {
+        let peers = peers.iter().map(|(id, _)| *id).collect();
+        self.network.0.lock().members.insert(self.from, peers);
+    }
+
+    fn active_since(&self, peer: MemberId) -> Option<Instant> {
+        self.network.receiver(self.from, peer).map(|_| self.since)
+    }
+}
