@@ -32,6 +32,11 @@ pub trait Dir: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// As the operating system reports them.
     fn remove(&self, path: &str) -> io::Result<()>;
+    /// Removes an empty directory.
+    ///
+    /// # Errors
+    /// As the operating system reports them; `DirectoryNotEmpty`.
+    fn remove_dir(&self, path: &str) -> io::Result<()>;
     /// Whether a file or directory of that name exists.
     ///
     /// # Errors

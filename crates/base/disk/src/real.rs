@@ -79,6 +79,10 @@ impl Dir for RealDir {
         fs::remove_file(self.resolve(path))
     }
 
+    fn remove_dir(&self, path: &str) -> io::Result<()> {
+        fs::remove_dir(self.resolve(path))
+    }
+
     fn exists(&self, path: &str) -> io::Result<bool> {
         self.resolve(path).try_exists()
     }
@@ -183,6 +187,11 @@ mod tests {
             kind(dir.rename("a/x", "a/y")),
             kind(dir.rename("a/x", "a/y")),
             kind(dir.rename("a/b", "a/c")),
+            kind(dir.remove_dir("a")),
+            kind(dir.remove_dir("a/y")),
+            kind(dir.remove_dir("a/none")),
+            kind(dir.create_dir_all("a/d")),
+            kind(dir.remove_dir("a/d")),
             kind(dir.sync_dir("a")),
             kind(dir.sync_dir("")),
             kind(dir.sub("a").remove("z")),

@@ -181,7 +181,7 @@ impl Member {
             Input::Message(message) => self.step(*message),
             Input::Unreachable(id) => self.raft.report_unreachable(id),
             Input::SnapshotSent { to, delivered } => {
-                self.retention.snapshot_ends(self.now);
+                self.retention.snapshot_ends(to, self.now);
                 self.raft.report_snapshot(to, delivered);
             }
             Input::Receiving(is_receiving) => self.is_receiving = is_receiving,
@@ -271,7 +271,7 @@ impl Member {
     fn tick(&mut self) {
         self.now += 1;
         self.raft.tick();
-        self.retention.tick(self.now);
+        self.retention.tick(&self.raft, self.now);
         self.reads.expire(self.now, self.request_ticks);
         self.waiting.expire(self.now, self.request_ticks);
         self.submit_waiting();
@@ -387,11 +387,11 @@ impl Member {
     }
 
     fn note_snapshots(&mut self, messages: &[raft::Message]) {
-        let snapshots = messages
-            .iter()
-            .filter_map(|message| message.snapshot.as_ref());
-        for snapshot in snapshots {
-            self.retention.snapshot_begins(snapshot.mark.index);
+        for message in messages {
+            if let Some(snapshot) = &message.snapshot {
+                let index = snapshot.mark.index;
+                self.retention.snapshot_begins(message.to, index);
+            }
         }
     }
 

@@ -267,6 +267,22 @@ impl Dir for MemDir {
         Ok(())
     }
 
+    fn remove_dir(&self, path: &str) -> io::Result<()> {
+        let path = self.join(path);
+        let mut disk = self.disk.lock();
+        disk.injector.check_power()?;
+        let id = disk.tree.find(&path)?;
+        if !disk.tree.folder(id)?.visible.is_empty() {
+            return Err(io::ErrorKind::DirectoryNotEmpty.into());
+        }
+        let (parent, name) = disk.tree.parent(&path)?;
+        disk.change_names(|tree| {
+            tree.folder(parent)?.step(vec![(name.to_owned(), None)]);
+            Ok(parent)
+        })?;
+        Ok(())
+    }
+
     fn exists(&self, path: &str) -> io::Result<bool> {
         let disk = self.disk.lock();
         disk.injector.check_power()?;

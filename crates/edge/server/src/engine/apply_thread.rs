@@ -6,18 +6,21 @@
 //! so often as its [`CommitPolicy`] says.
 
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
 use apply::{Apply, Outcome};
 use mvcc::{CompactStep, HashJob};
-use types::{Entry, Index};
+use raft::Message;
+use types::{Entry, Index, SnapshotMark};
 
 use super::fatal;
 use super::inbox::Inbox;
 use super::mailbox::{Letter, Sorter};
 use super::raft_thread::RaftInput;
 use super::shared::Engine;
-use super::store_thread::StoreInput;
+use super::state::{State, StateOptions};
+use super::store_thread::{Installed, StoreInput};
 
 /// Most keys that one step of a compaction visits while applying waits.
 const COMPACT_STEP_KEYS: usize = 1_000;
@@ -32,6 +35,10 @@ const UNSTORED_BYTES_MAX: usize = 512 << 20;
 pub(crate) enum ApplyInput {
     /// Committed entries, in order.
     Entries(Vec<Entry>),
+    /// A follower needs a snapshot that holds everything applied by now.
+    Snapshot(Box<Message>),
+    /// The state that a leader sent takes the place of this one.
+    Install(SnapshotMark),
 }
 
 /// When what was applied goes to the store's files.
@@ -54,6 +61,8 @@ pub(crate) struct ApplyThread {
     pub(crate) published: i64,
     /// Pause between two steps of a compaction.
     pub(crate) compaction_pause: Duration,
+    pub(crate) options: apply::Options,
+    pub(crate) state: StateOptions,
 }
 
 impl ApplyThread {
@@ -63,9 +72,18 @@ impl ApplyThread {
         let mut batch = Vec::new();
         let mut timers = Timers::default();
         while inbox.take(&mut batch, timers.next()) {
-            for ApplyInput::Entries(entries) in batch.drain(..) {
-                for chunk in entries.chunks(BATCH_ENTRIES) {
-                    self.apply_chunk(chunk, &mut answers);
+            for input in batch.drain(..) {
+                match input {
+                    ApplyInput::Entries(entries) => {
+                        for chunk in entries.chunks(BATCH_ENTRIES) {
+                            self.apply_chunk(chunk, &mut answers);
+                        }
+                    }
+                    ApplyInput::Snapshot(message) => {
+                        self.commit();
+                        self.store.push(StoreInput::Snapshot(message));
+                    }
+                    ApplyInput::Install(mark) => self.install(&mark),
                 }
             }
             let now = Instant::now();
@@ -146,6 +164,57 @@ impl ApplyThread {
         if let Some(change) = &outcome.tokens {
             self.engine.credentials().take(change);
         }
+    }
+
+    /// Goes on with the state of a received snapshot. Readers and watchers follow at once: what
+    /// lies between is history to them.
+    fn install(&mut self, mark: &SnapshotMark) {
+        let (done, installed) = sync_channel(1);
+        self.store.push(StoreInput::Install(mark.index, done));
+        // A store thread that has ended has said why.
+        let Ok(installed) = installed.recv() else {
+            return;
+        };
+        let Installed {
+            writer,
+            reader,
+            files,
+        } = installed;
+        let State {
+            membership,
+            leases,
+            alarms,
+            auth,
+        } = State::load(self.state, &files, &writer)
+            .unwrap_or_else(|fault| fatal("a received snapshot cannot be read", &fault));
+        let shared = self.engine.shared();
+        *shared.leases.lock() = leases;
+        self.apply = Apply::new(
+            writer,
+            shared.leases.clone(),
+            alarms,
+            membership,
+            mark.index,
+            self.options,
+        )
+        .with_auth(auth);
+        let revisions = reader.revisions();
+        shared.reader.store(Arc::new(reader));
+        shared.files.store(Arc::new(files));
+        shared.alarms.store(Arc::new(self.apply.alarms().clone()));
+        self.publish_members();
+        self.engine.auth_changed(self.apply.auth().clone());
+        shared.compaction.set_finished(revisions.compacted);
+        shared.hub.pass(revisions.current);
+        self.published = revisions.current;
+        shared.status.set_applied(mark.index);
+        self.raft.push(RaftInput::Applied {
+            index: mark.index,
+            conf_changes: Vec::new(),
+        });
+        self.raft.push(RaftInput::Stored(mark.index, mark.term));
+        self.engine.received();
+        tracing::info!("snapshot-index" = mark.index.0, "applied snapshot");
     }
 
     fn publish_members(&self) {

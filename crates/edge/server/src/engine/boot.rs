@@ -10,20 +10,20 @@
 //! without is bootstrapped. The store may lag behind the log after a crash: the entries between
 //! them are applied again. It can never be ahead of it, unless something else touched the files.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use apply::{Alarms, SharedLeases};
 use auth::AuthState;
 use cluster::{Bootstrap, Membership};
 use disk::Dir;
-use lease::{LeaseRecord, LeaseTable};
 use mvcc::{Reader, Writer};
-use store::{Bucket, Store};
+use store::Store;
 use types::{ClusterId, Entry, HardState, Index, MemberId, SnapshotMark};
 use wal::{Metadata, Recovered, Wal};
 
+use super::install::{self, InstallError};
 use super::running::{Config, Join};
+use super::state::{State, StateOptions};
 use super::takeover;
 
 /// Why a member does not start.
@@ -95,6 +95,9 @@ pub enum StartError {
     /// A stored lease does not decode.
     #[error("a stored lease does not decode")]
     Lease(#[from] lease::DecodeLeaseError),
+    /// A received snapshot cannot be put in its place.
+    #[error("cannot finish installing a snapshot")]
+    Install(#[from] InstallError),
     /// The log contradicts itself.
     #[error("cannot restore consensus")]
     Raft(#[from] raft::StartError),
@@ -136,7 +139,8 @@ pub(super) fn boot(config: &Config) -> Result<Booted, StartError> {
         false => Some(Initial::new(config)?),
     };
     takeover::run(config)?;
-    for name in ["store", "tmp"] {
+    install::recover(member_dir, || newest_mark(config, &wal_dir))?;
+    for name in [install::CURRENT, "tmp"] {
         member_dir
             .create_dir_all(name)
             .map_err(|error| in_dir(name, error))?;
@@ -144,8 +148,11 @@ pub(super) fn boot(config: &Config) -> Result<Booted, StartError> {
     // The directories must be there after a power loss if anything in them is to be.
     member_dir.sync_dir("").map_err(|error| in_dir("", error))?;
     // The store's lock is taken first: a second process is refused before it touches the log.
-    let (writer, reader, store) =
-        mvcc::open(member_dir.sub("store"), config.store.clone(), config.mvcc)?;
+    let (writer, reader, store) = mvcc::open(
+        member_dir.sub(install::CURRENT),
+        config.store.clone(),
+        config.mvcc,
+    )?;
     for name in member_dir
         .list("tmp")
         .map_err(|error| in_dir("tmp", error))?
@@ -163,22 +170,13 @@ pub(super) fn boot(config: &Config) -> Result<Booted, StartError> {
     };
     let Metadata { member, cluster } = recovered.metadata;
     let (consistent, _) = store.consistent_index();
-    let files = store.reader();
-    let bucket = |bucket| files.bucket(bucket);
-    let membership = Membership::load(
-        cluster,
-        config.membership,
-        &bucket(Bucket::Members),
-        &bucket(Bucket::MembersRemoved),
-        &bucket(Bucket::Cluster),
-    )?;
-    let leases = load_leases(config, &bucket(Bucket::Lease), &writer)?;
-    let alarms = Alarms::load(&bucket(Bucket::Alarm));
-    let auth = AuthState::load(
-        &bucket(Bucket::Auth),
-        &bucket(Bucket::AuthUsers),
-        &bucket(Bucket::AuthRoles),
-    )?;
+    let options = StateOptions::new(config, cluster);
+    let State {
+        membership,
+        leases,
+        alarms,
+        auth,
+    } = State::load(options, &store.reader(), &writer)?;
     let mark = recovered.snapshot.index;
     let raft = restored(recovered, consistent, &membership)?;
     Ok(Booted {
@@ -264,6 +262,16 @@ fn bootstrap(config: &Config, initial: Initial) -> Result<(Wal, Recovered), Star
     ))
 }
 
+/// The mark from which the log would be started; the log is locked while it is looked for, so that
+/// nobody else moves stores about.
+fn newest_mark(config: &Config, dir: &SharedDir) -> Result<Option<Index>, StartError> {
+    match Wal::open(Arc::clone(dir), config.wal) {
+        Ok((_, recovered)) => Ok(Some(recovered.snapshot.index)),
+        Err(wal::OpenError::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
 fn restart(config: &Config, dir: &SharedDir) -> Result<(Wal, Recovered), StartError> {
     let (wal, recovered) = Wal::open(Arc::clone(dir), config.wal)?;
     if let Some(repair) = &recovered.repaired {
@@ -309,25 +317,6 @@ fn restored(
         entries,
         applied: consistent,
     })
-}
-
-fn load_leases(
-    config: &Config,
-    bucket: &BTreeMap<bytes::Bytes, bytes::Bytes>,
-    writer: &Writer,
-) -> Result<LeaseTable, StartError> {
-    let mut table = LeaseTable::new(config.leases);
-    for (key, value) in bucket {
-        let record = LeaseRecord::decode(key, value)?;
-        table.restore(record.id, record.ttl, record.remaining);
-    }
-    for (key, lease) in writer.attached_leases() {
-        // A key may outlive its lease only through damage that etcd shrugs off as well.
-        if table.attach(key, lease).is_err() {
-            tracing::warn!(%lease, "a key is attached to a lease that does not exist");
-        }
-    }
-    Ok(table)
 }
 
 /// A directory as the start sees it.

@@ -10,6 +10,7 @@ use raft::{Message, MessageKind};
 use types::{ClusterId, MemberId};
 
 use super::raft_thread::RaftInput;
+use super::receive;
 use super::shared::Engine;
 
 /// Most messages that wait for the raft thread.
@@ -51,8 +52,7 @@ impl Inbound {
     /// A snapshot has arrived whole, with its database in a file that need not have a name. It is
     /// made ready on a thread of its own; one at a time, others are dropped.
     pub fn snapshot(&self, message: Message, database: Arc<dyn File>) {
-        tracing::warn!(from = %message.from, "dropped a snapshot: installing is not built yet");
-        drop(database);
+        receive::begin(&self.0, message, database);
     }
 
     /// Messages to this peer were lost.

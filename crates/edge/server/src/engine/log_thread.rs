@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 
 use disk::Dir;
 use raft::{Ticket, Write};
-use types::{Index, SnapshotMark};
+use types::{HardState, Index, SnapshotMark};
 use wal::{Preparer, Progress, Wal};
 
+use super::apply_thread::ApplyInput;
 use super::fatal;
 use super::inbox::Inbox;
 use super::meters::Meters;
@@ -40,6 +41,7 @@ pub(crate) struct LogThread {
     pub(crate) wal: Wal,
     pub(crate) dir: Arc<dyn Dir>,
     pub(crate) raft: Inbox<RaftInput>,
+    pub(crate) apply: Inbox<ApplyInput>,
     pub(crate) meters: Arc<Meters>,
 }
 
@@ -62,9 +64,15 @@ impl LogThread {
         let mut must_sync = false;
         let mut release = None;
         let mut purge = None;
+        let mut received = None;
         for input in batch.drain(..) {
             match input {
                 LogInput::Write(write) => {
+                    if let Some(snapshot) = write.snapshot {
+                        self.append_received(&snapshot.mark, write.hard_state)?;
+                        release = Some(snapshot.mark.index);
+                        received = Some(snapshot.mark);
+                    }
                     self.wal.append(&write.entries, write.hard_state.as_ref())?;
                     must_sync |= write.must_sync;
                     ticket = Some(write.ticket);
@@ -82,7 +90,23 @@ impl LogThread {
         self.meters
             .log_flushed(begin.elapsed(), flushed.bytes, must_sync);
         self.tidy_up(release, purge);
+        if let Some(mark) = received {
+            self.apply.push(ApplyInput::Install(mark));
+        }
         Ok(ticket)
+    }
+
+    /// The mark of a received snapshot. It counts only together with a state that commits it, and
+    /// so decides from here on which store a start takes.
+    fn append_received(
+        &mut self,
+        mark: &SnapshotMark,
+        state: Option<HardState>,
+    ) -> Result<(), wal::WalError> {
+        self.wal.append_snapshot(mark)?;
+        let state = state.unwrap_or(self.wal.state());
+        let commit = state.commit.max(mark.index);
+        self.wal.append(&[], Some(&HardState { commit, ..state }))
     }
 
     /// Lets go of segments that a mark has made unnecessary, and removes them when it is time.

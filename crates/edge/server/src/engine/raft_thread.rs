@@ -19,6 +19,7 @@ use super::log_thread::LogInput;
 use super::mailbox::{Letter, Sorter};
 use super::peers::Peers;
 use super::shared::Engine;
+use super::store_thread::StoreInput;
 
 /// A request on its way into the log.
 #[derive(Debug)]
@@ -52,6 +53,10 @@ pub(crate) enum RaftInput {
     SnapshotSent { to: MemberId, delivered: bool },
     /// Another member is to lead.
     Transfer(MemberId),
+    /// Whether a snapshot is being made ready.
+    Receiving(bool),
+    /// A snapshot is ready to take the place of the state.
+    Received(Box<Message>),
 }
 
 /// The raft thread's own state.
@@ -62,6 +67,8 @@ pub(crate) struct RaftThread {
     pub(crate) log: Inbox<LogInput>,
     pub(crate) apply: Inbox<ApplyInput>,
     pub(crate) tick: Duration,
+    /// A snapshot that consensus was told of in this turn.
+    pub(crate) received: Option<Index>,
 }
 
 impl RaftThread {
@@ -123,6 +130,8 @@ impl RaftThread {
                     self.member.handle(Input::SnapshotSent { to, delivered });
                 }
                 RaftInput::Transfer(to) => self.member.handle(Input::Transfer(to)),
+                RaftInput::Receiving(is) => self.member.handle(Input::Receiving(is)),
+                RaftInput::Received(message) => self.received(message),
             }
         }
         self.propose(&mut proposals);
@@ -165,6 +174,7 @@ impl RaftThread {
         if !messages.is_empty() {
             self.send(messages);
         }
+        self.discard_unless_taken(write.as_ref());
         self.write(write, mark);
         if !apply.is_empty() {
             self.apply.push(ApplyInput::Entries(apply));
@@ -189,11 +199,31 @@ impl RaftThread {
         more
     }
 
+    /// Tells consensus of a snapshot whose store is ready.
+    fn received(&mut self, message: Box<Message>) {
+        let snapshot = message.snapshot.as_ref();
+        self.received = snapshot.map(|snapshot| snapshot.mark.index);
+        self.member.handle(Input::Receiving(false));
+        self.member.handle(Input::Message(message));
+    }
+
+    /// A snapshot that consensus did not take is of no use.
+    fn discard_unless_taken(&mut self, write: Option<&Write>) {
+        let Some(index) = self.received.take() else {
+            return;
+        };
+        let taken = write.and_then(|write| write.snapshot.as_ref());
+        if taken.is_none_or(|snapshot| snapshot.mark.index != index) {
+            let shared = self.engine.shared();
+            shared.store.push(StoreInput::Discard(index));
+        }
+    }
+
     /// Sends what is for the peers; a snapshot is a wish, which the apply side fulfils.
     fn send(&self, mut messages: Vec<Message>) {
         let is_snapshot = |message: &mut Message| message.kind == MessageKind::Snapshot;
         for message in messages.extract_if(.., is_snapshot) {
-            self.engine.snapshot_sent(message.to, false);
+            self.apply.push(ApplyInput::Snapshot(Box::new(message)));
         }
         if !messages.is_empty() {
             self.peers.send(messages);

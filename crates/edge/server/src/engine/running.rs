@@ -23,9 +23,12 @@ use super::keeper::{Duties, Keeper};
 use super::log_thread::{self, LogInput, LogThread};
 use super::mailbox::Post;
 use super::meters::Meters;
+use super::outgoing::Exports;
 use super::peers::{Alone, Peers};
 use super::raft_thread::{RaftInput, RaftThread};
+use super::receive::Place;
 use super::shared::{CompactionProgress, Engine, Limits, Shared, Space, Status, unix_millis};
+use super::state::StateOptions;
 use super::store_thread::{StoreInput, StoreThread};
 
 /// How long entries behind a snapshot are kept for its receiver after it was delivered.
@@ -245,6 +248,8 @@ impl Opened {
         } = inboxes;
         let store_thread = StoreThread {
             store,
+            engine: engine.clone(),
+            mvcc: config.mvcc,
             raft: raft_inbox.clone(),
             meters: Arc::clone(&meters),
         };
@@ -256,12 +261,17 @@ impl Opened {
             published: engine.reader().revisions().current,
             policy: config.commit,
             compaction_pause: config.compaction_pause,
+            options: apply::Options {
+                quota_bytes: config.limits.quota_bytes,
+            },
+            state: StateOptions::new(&config, engine.cluster_id()),
         };
         let preparer = wal.preparer();
         let log_thread = LogThread {
             wal,
             dir: wal_dir,
             raft: raft_inbox.clone(),
+            apply: apply.clone(),
             meters,
         };
         let raft_thread = RaftThread {
@@ -271,6 +281,7 @@ impl Opened {
             log: log.clone(),
             apply: apply.clone(),
             tick: config.heartbeat,
+            received: None,
         };
         let stop = Arc::new(AtomicBool::new(false));
         Ok(Running {
@@ -366,8 +377,8 @@ fn shared(config: &Config, booted: &Booted, inboxes: &Inboxes, meters: Arc<Meter
         cluster: booted.cluster,
         limits: config.limits,
         status: Status::default(),
-        reader: booted.reader.clone(),
-        files: booted.store.reader(),
+        reader: ArcSwap::from_pointee(booted.reader.clone()),
+        files: ArcSwap::from_pointee(booted.store.reader()),
         leases: booted.leases.clone(),
         hub: Arc::new(watch::Hub::new(current, unix_millis())),
         membership: ArcSwap::from_pointee(booted.membership.clone()),
@@ -387,6 +398,12 @@ fn shared(config: &Config, booted: &Booted, inboxes: &Inboxes, meters: Arc<Meter
         ending: Ending::default(),
         peers: OnceLock::new(),
         progress: ArcSwap::default(),
+        place: Place {
+            member_dir: Arc::clone(&config.member_dir),
+            store: config.store.clone(),
+        },
+        is_receiving: AtomicBool::new(false),
+        exports: Exports::default(),
     }
 }
 

@@ -20,8 +20,10 @@ use super::inbound::{Backlog, Inbound};
 use super::inbox::Inbox;
 use super::mailbox::Post;
 use super::meters::Meters;
+use super::outgoing::Exports;
 use super::peers::Peers;
 use super::raft_thread::RaftInput;
+use super::receive::Place;
 use super::store_thread::StoreInput;
 
 /// A running member, as every thread sees it; cheap to clone.
@@ -34,8 +36,9 @@ pub(super) struct Shared {
     pub(super) cluster: ClusterId,
     pub(super) limits: Limits,
     pub(super) status: Status,
-    pub(super) reader: mvcc::Reader,
-    pub(super) files: store::Reader,
+    /// Replaced when a snapshot is installed.
+    pub(super) reader: ArcSwap<mvcc::Reader>,
+    pub(super) files: ArcSwap<store::Reader>,
     pub(super) leases: SharedLeases,
     pub(super) hub: Arc<watch::Hub>,
     pub(super) membership: ArcSwap<Membership>,
@@ -55,6 +58,10 @@ pub(super) struct Shared {
     /// Set once, when the threads start.
     pub(super) peers: OnceLock<Arc<dyn Peers>>,
     pub(super) progress: ArcSwap<Vec<MemberProgress>>,
+    pub(super) place: Place,
+    /// Whether a snapshot from the leader is on its way into the store.
+    pub(super) is_receiving: AtomicBool,
+    pub(super) exports: Exports,
 }
 
 /// Limits of requests, from the flags.
@@ -105,16 +112,17 @@ impl Engine {
         &self.0.status
     }
 
-    /// The reading half of the store.
+    /// The reading half of the store. Asked for anew for each read: a snapshot from the leader
+    /// replaces it.
     #[must_use]
-    pub fn reader(&self) -> &mvcc::Reader {
-        &self.0.reader
+    pub fn reader(&self) -> Guard<Arc<mvcc::Reader>> {
+        self.0.reader.load()
     }
 
     /// The store's files: buckets, sizes, snapshots.
     #[must_use]
-    pub fn files(&self) -> &store::Reader {
-        &self.0.files
+    pub fn files(&self) -> Guard<Arc<store::Reader>> {
+        self.0.files.load()
     }
 
     /// The lease table.
@@ -188,7 +196,7 @@ impl Engine {
         let Some(quota) = self.0.limits.quota_bytes else {
             return true;
         };
-        let fits = cost == 0 || self.0.files.sizes().total + cost < quota;
+        let fits = cost == 0 || self.files().sizes().total + cost < quota;
         if !fits {
             self.0.space.report_exhausted();
         }
@@ -310,6 +318,11 @@ impl Engine {
     /// Tells raft how sending a snapshot went.
     pub(super) fn snapshot_sent(&self, to: MemberId, delivered: bool) {
         self.0.raft.push(RaftInput::SnapshotSent { to, delivered });
+    }
+
+    /// The next snapshot may come.
+    pub(super) fn received(&self) {
+        self.0.is_receiving.store(false, Ordering::Release);
     }
 
     /// Tells the way to the other members who they are.

@@ -29,7 +29,7 @@ impl Services {
         self.permit(&caller, |permit| permit.range(&request))?;
         let query = query::of_range(&request).map_err(|types::EmptyKey| Error::EmptyKey)?;
         let reader = self.engine().reader();
-        if off_thread::is_short(reader, &query).map_err(error::range)? {
+        if off_thread::is_short(&reader, &query).map_err(error::range)? {
             let answer = self.answer_range(&query)?;
             self.still_permitted(&caller)?;
             return Ok(answer);
@@ -131,7 +131,7 @@ impl Services {
         }
         let caller = self.identify(call).await?;
         self.permit(&caller, |permit| permit.txn(request))?;
-        let (result, revision) = read_txn::answer(self.engine().reader(), request)?;
+        let (result, revision) = read_txn::answer(&self.engine().reader(), request)?;
         self.still_permitted(&caller)?;
         let header = self.header(revision);
         Ok(reply::Txn {

@@ -71,10 +71,10 @@ impl Services {
             self.engine().limits().max_request_bytes,
         );
         loop {
-            let chunk = parts.next(self.engine().reader()).await?;
+            let chunk = parts.next(&self.engine().reader()).await?;
             // A long answer ends where its reader's rights change.
             self.still_permitted(caller)?;
-            if let Some(end) = parts.end(self.engine().reader(), &chunk)? {
+            if let Some(end) = parts.end(&self.engine().reader(), &chunk)? {
                 let revision = if request.revision <= 0 {
                     chunk.revision
                 } else {

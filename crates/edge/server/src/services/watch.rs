@@ -113,7 +113,7 @@ impl<'a> Session<'a> {
             call,
             engine,
             readers: Readers::new(engine),
-            store: Store::new(engine.reader()),
+            store: Store::new(engine),
             stream: Stream::new(Arc::clone(engine.hub()), wake, limits),
             outbound,
         }

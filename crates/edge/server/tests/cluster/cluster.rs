@@ -162,6 +162,35 @@ impl Cluster {
         });
     }
 
+    /// Waits until a leader has noticed that nothing is heard of a member: from then on it keeps
+    /// no more of the log for it than for anybody.
+    pub(crate) fn forget(&self, leader: usize, id: MemberId) {
+        until("the leader's notice", || {
+            let progress = self.nodes[leader].engine().progress();
+            let member = progress.iter().find(|member| member.id == id)?;
+            (!member.is_active).then_some(())
+        });
+    }
+
+    /// Stops a member for so long that its leader does not wait for it.
+    pub(crate) fn stop_for_long(&mut self, leader: usize, at: usize) {
+        let id = self.nodes[at].id();
+        self.nodes[at].stop();
+        self.forget(leader, id);
+    }
+
+    /// Puts so many keys, and waits until the leader has cut its log behind them.
+    pub(crate) fn put_and_cut(&self, leader: usize, prefix: &str, count: usize) {
+        self.put_many(leader, prefix, count, "v");
+        let engine = self.nodes[leader].engine();
+        let applied = engine.status().applied();
+        until("a commit of the store", || {
+            (engine.files().consistent_index().0 >= applied).then_some(())
+        });
+        // The raft thread hears of the commit before it hears of this.
+        self.put(leader, "cut", "v");
+    }
+
     /// Adds a member to the configuration and starts it.
     pub(crate) fn join(&mut self, at: usize, name: &str, is_learner: bool) -> MemberId {
         let urls = vec![url(name)];

@@ -9,4 +9,6 @@ mod network;
 mod node;
 
 mod elections;
+mod membership;
 mod reads;
+mod snapshots;

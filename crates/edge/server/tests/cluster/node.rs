@@ -49,6 +49,7 @@ fn config(name: &str, members: BTreeMap<String, Vec<String>>, join: Option<Join>
         initial_cluster: members,
         initial_cluster_token: "token".to_owned(),
         join,
+        credentials: server::credentials::CredentialsConfig::default(),
         client_urls: vec![format!("http://{name}:2379")],
         wal: wal::Options {
             segment_bytes: 1 << 20,
@@ -65,6 +66,7 @@ fn config(name: &str, members: BTreeMap<String, Vec<String>>, join: Option<Join>
             request_timeout: Duration::from_secs(2),
             election_timeout: Duration::from_millis(500),
             watch_progress_interval: Duration::from_secs(600),
+            strict_reconfig: false,
         },
         commit: CommitPolicy {
             interval: Duration::from_millis(10),

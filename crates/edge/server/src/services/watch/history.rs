@@ -5,12 +5,14 @@ use mvcc::RangeError;
 use types::KeyRange;
 use watch::{Chunk, History, HistoryError, Revisions};
 
-/// A reader of the store.
-pub(super) struct Store<'a>(&'a mvcc::Reader);
+use crate::engine::Engine;
+
+/// The store as it is at each question: a snapshot from the leader may replace it in between.
+pub(super) struct Store<'a>(&'a Engine);
 
 impl<'a> Store<'a> {
-    pub(super) fn new(reader: &'a mvcc::Reader) -> Self {
-        Self(reader)
+    pub(super) fn new(engine: &'a Engine) -> Self {
+        Self(engine)
     }
 }
 
@@ -18,7 +20,7 @@ impl History for Store<'_> {
     type Fault = RangeError;
 
     fn revisions(&self) -> Revisions {
-        let mvcc::Revisions { current, compacted } = self.0.revisions();
+        let mvcc::Revisions { current, compacted } = self.0.reader().revisions();
         Revisions { current, compacted }
     }
 
@@ -29,7 +31,10 @@ impl History for Store<'_> {
         revisions_max: usize,
         bytes_max: usize,
     ) -> Result<Chunk, HistoryError<RangeError>> {
-        let history = self.0.history(range, from, revisions_max, bytes_max);
+        let history = self
+            .0
+            .reader()
+            .history(range, from, revisions_max, bytes_max);
         let mvcc::History { events, next } = history.map_err(refusal)?;
         Ok(Chunk {
             revisions: events,
@@ -42,7 +47,7 @@ impl History for Store<'_> {
         key: &[u8],
         revision: i64,
     ) -> Result<Option<Bytes>, HistoryError<RangeError>> {
-        self.0.record_at(key, revision).map_err(refusal)
+        self.0.reader().record_at(key, revision).map_err(refusal)
     }
 }
 
