@@ -1,0 +1,167 @@
+//! The streams by which a peer sends to us: we dial, and read the answer's endless body.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use hyper::body::Incoming;
+use peer::{FrameError, Framing, StreamReader};
+use rpc::ListenAddress;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::body::RequestBody;
+use crate::client::ClientError;
+use crate::handshake::{self, RAFT_TO, id_value};
+use crate::peers::{Peer, StreamKind};
+use crate::session::{Session, next_piece, read_body};
+use crate::shared::Shared;
+
+/// A stream that is silent for so long is dead.
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
+/// Attempts are at least so far apart…
+const REDIAL_MIN: Duration = Duration::from_millis(100);
+/// …and at most so far while they fail.
+const REDIAL_MAX: Duration = Duration::from_millis(500);
+/// What is read of a refusal.
+const REFUSAL_BYTES_MAX: usize = 4096;
+
+/// Why a stream is not, or not any more.
+#[derive(Debug, thiserror::Error)]
+enum StreamError {
+    #[error("the member has no peer URL that can be used")]
+    NoUrl,
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error("the member refuses with status {status}: {text}")]
+    Status { status: StatusCode, text: String },
+    #[error("the member says that this one was removed from the cluster")]
+    Removed,
+    #[error("the member is too old for this stream")]
+    Unsupported,
+    #[error("nothing came for {READ_TIMEOUT:?}")]
+    Silent,
+    #[error("the member has closed the stream")]
+    Closed,
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    #[error("cannot build the request")]
+    Request(#[from] http::Error),
+}
+
+/// Keeps a stream of one kind open for as long as it is polled.
+pub(crate) async fn keep_reading(shared: Arc<Shared>, peer: Arc<Peer>, kind: StreamKind) {
+    let mut pause = REDIAL_MIN;
+    loop {
+        let started = Instant::now();
+        let reading = Reading {
+            shared: &shared,
+            peer: &peer,
+            kind,
+        };
+        let error = match reading.once().await {
+            Ok(never) => match never {},
+            Err(error) => error,
+        };
+        if matches!(error, StreamError::Removed) {
+            shared.removed(peer.id);
+        }
+        if matches!(error, StreamError::Frame(_)) {
+            peer.meters.received_failures.inc();
+            tracing::warn!(peer = %peer.id, stream = kind.name(), %error, "closed a stream");
+        }
+        peer.lost(kind.name(), &chain(&error));
+        pause = match started.elapsed() < READ_TIMEOUT {
+            true => (pause * 2).min(REDIAL_MAX),
+            false => REDIAL_MIN,
+        };
+        sleep_until(started + pause).await;
+    }
+}
+
+/// An error with what has caused it.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+enum Never {}
+
+struct Reading<'a> {
+    shared: &'a Shared,
+    peer: &'a Peer,
+    kind: StreamKind,
+}
+
+impl Reading<'_> {
+    /// Opens the stream and reads it to its end, which is always an error.
+    async fn once(&self) -> Result<Never, StreamError> {
+        let url = self.peer.urls.pick().ok_or(StreamError::NoUrl)?;
+        let opened = self.open(&url).await;
+        let (_session, body) = opened.inspect_err(|_| self.peer.urls.failed(&url))?;
+        self.peer.connected();
+        self.read(body).await
+    }
+
+    /// The session has to live as long as the body.
+    async fn open(&self, url: &ListenAddress) -> Result<(Session, Incoming), StreamError> {
+        let config = &self.shared.config;
+        let mut session = Session::open(&config.connector, url, config.dial_timeout).await?;
+        let path = format!("/raft/stream/{}/{}", self.kind.name(), config.local);
+        let mut request = Request::get(path).body(RequestBody::Full(Bytes::new()))?;
+        *request.headers_mut() = self.shared.credentials.headers();
+        request
+            .headers_mut()
+            .insert(RAFT_TO, id_value(self.peer.id.0));
+        let sent = timeout(READ_TIMEOUT, session.send(request)).await;
+        let response = sent.map_err(|_| StreamError::Silent)??;
+        match response.status() {
+            StatusCode::OK if handshake::has_streams(response.headers()) => {
+                Ok((session, response.into_body()))
+            }
+            StatusCode::OK => Err(StreamError::Unsupported),
+            StatusCode::GONE => Err(StreamError::Removed),
+            status => Err(refusal(status, response.into_body()).await),
+        }
+    }
+
+    async fn read(&self, mut body: Incoming) -> Result<Never, StreamError> {
+        let framing = match self.kind {
+            StreamKind::Messages => Framing::Messages,
+            StreamKind::Appends => Framing::Appends {
+                from: self.peer.id,
+                to: self.shared.config.local,
+            },
+        };
+        let mut reader = StreamReader::new(framing);
+        loop {
+            let piece = timeout(READ_TIMEOUT, next_piece(&mut body)).await;
+            let piece = piece.map_err(|_| StreamError::Silent)?;
+            let piece = piece.ok_or(StreamError::Closed)??;
+            self.peer.meters.received_bytes.inc_by(piece.len() as u64);
+            reader.push(&piece);
+            while let Some(message) = reader.next_message()? {
+                if let Err(refused) = self.shared.deliver(message) {
+                    self.peer.meters.received_failures.inc();
+                    tracing::warn!(peer = %self.peer.id, %refused, "dropped a message");
+                }
+            }
+        }
+    }
+}
+
+/// The text of a refusal, as far as it is one.
+async fn refusal(status: StatusCode, body: Incoming) -> StreamError {
+    let text = timeout(READ_TIMEOUT, read_body(body, REFUSAL_BYTES_MAX)).await;
+    let text = match text {
+        Ok(Ok(text)) => String::from_utf8_lossy(&text).trim_end().to_owned(),
+        _ => String::new(),
+    };
+    StreamError::Status { status, text }
+}

@@ -1,0 +1,101 @@
+//! How long a peer takes to answer, and whether its clock is right.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use tokio::time::{Instant, interval, timeout};
+
+use crate::body::RequestBody;
+use crate::client::ClientError;
+use crate::clock;
+use crate::peers::Peer;
+use crate::session::{Session, read_body};
+use crate::shared::Shared;
+
+const INTERVAL: Duration = Duration::from_secs(4);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(4);
+/// Clocks further apart than that are worth a warning.
+const DRIFT_MAX: Duration = Duration::from_secs(1);
+const ANSWER_BYTES_MAX: usize = 1024;
+
+/// The path of probes.
+pub(crate) const PATH: &str = "/raft/probing";
+
+/// The answer to a probe.
+pub(crate) fn answer() -> String {
+    let now = clock::format(clock::now());
+    format!("{{\"OK\":true,\"Now\":\"{now}\"}}\n")
+}
+
+/// Probes a peer for as long as it is polled.
+pub(crate) async fn keep_probing(shared: Arc<Shared>, peer: Arc<Peer>) {
+    let mut ticks = interval(INTERVAL);
+    let mut is_warned = false;
+    loop {
+        ticks.tick().await;
+        let Ok(Ok(Some(probe))) = timeout(PROBE_TIMEOUT, probe(&shared, &peer)).await else {
+            // The streams say it better.
+            continue;
+        };
+        peer.meters.round_trip.observe(probe.took.as_secs_f64());
+        let is_adrift = probe.drift.unsigned_abs() > DRIFT_MAX.as_nanos() + probe.took.as_nanos();
+        if is_adrift && !is_warned {
+            let drift = Duration::from_nanos(probe.drift.unsigned_abs() as u64);
+            tracing::warn!(peer = %peer.id, ?drift, "the clocks of two members differ");
+        }
+        is_warned = is_adrift;
+    }
+}
+
+struct Probe {
+    took: Duration,
+    /// Nanoseconds that the peer's clock is ahead.
+    drift: i128,
+}
+
+async fn probe(shared: &Shared, peer: &Peer) -> Result<Option<Probe>, ClientError> {
+    let Some(url) = peer.urls.pick() else {
+        return Ok(None);
+    };
+    let config = &shared.config;
+    let mut session = Session::open(&config.connector, &url, config.dial_timeout).await?;
+    let request = Request::get(PATH).body(RequestBody::Full(Bytes::new()))?;
+    let started = Instant::now();
+    let response = session.send(request).await?;
+    let is_ok = response.status() == StatusCode::OK;
+    let body = read_body(response.into_body(), ANSWER_BYTES_MAX).await?;
+    let now = is_ok.then(|| told_time(&body)).flatten();
+    Ok(now.map(|now| Probe {
+        took: started.elapsed(),
+        drift: now - clock::now(),
+    }))
+}
+
+/// The time in an answer that says that all is well.
+fn told_time(body: &[u8]) -> Option<i128> {
+    let text = std::str::from_utf8(body).ok()?;
+    if !text.contains("\"OK\":true") {
+        return None;
+    }
+    let (_, after) = text.split_once("\"Now\":\"")?;
+    clock::parse(after.split_once('"')?.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Our own answer, and one that is none.
+    #[test]
+    fn answers() {
+        let told = told_time(answer().as_bytes()).unwrap();
+        assert!((clock::now() - told).unsigned_abs() < Duration::from_secs(60).as_nanos());
+        assert_eq!(
+            told_time(b"{\"OK\":false,\"Now\":\"2026-11-21T14:22:12Z\"}"),
+            None
+        );
+        assert_eq!(told_time(b"\xff"), None);
+    }
+}

@@ -1,0 +1,100 @@
+//! A snapshot that arrives: its message, then a database that may be larger than memory.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::{Bytes, BytesMut};
+use disk::{Dir, File, OpenMode};
+use peer::{FrameError, Message, SnapshotReader};
+use rpc::{Upload, UploadError};
+
+/// Bytes that are gathered before they are written.
+const WRITE_BYTES: usize = 1 << 20;
+
+/// Why a snapshot has not arrived.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReceiveError {
+    #[error("cannot read the body")]
+    Upload(#[from] UploadError),
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    #[error("the body ends within its message")]
+    NoMessage,
+    #[error("cannot keep the database")]
+    Disk(#[source] io::Error),
+}
+
+/// Reads the message before the database; returns it and the database's first bytes.
+pub(crate) async fn read_head(upload: &mut Upload) -> Result<(Message, Bytes), ReceiveError> {
+    let mut reader = SnapshotReader::default();
+    while let Some(piece) = upload.chunk().await {
+        if let Some(found) = reader.push(&piece?)? {
+            return Ok(found);
+        }
+    }
+    Err(ReceiveError::NoMessage)
+}
+
+/// Keeps the rest of the body in a file without a name, and makes it durable.
+pub(crate) async fn keep(
+    scratch: &Arc<dyn Dir>,
+    first: Bytes,
+    upload: &mut Upload,
+) -> Result<(Arc<dyn File>, u64), ReceiveError> {
+    let file = blocking({
+        let scratch = Arc::clone(scratch);
+        move || create(&*scratch)
+    });
+    let mut writer = Writer {
+        file: file.await?,
+        offset: 0,
+        gathered: BytesMut::from(&first[..]),
+    };
+    while let Some(piece) = upload.chunk().await {
+        writer.gathered.extend_from_slice(&piece?);
+        if writer.gathered.len() >= WRITE_BYTES {
+            writer.write().await?;
+        }
+    }
+    writer.write().await?;
+    let file = Arc::clone(&writer.file);
+    blocking(move || file.sync_data()).await?;
+    Ok((writer.file, writer.offset))
+}
+
+struct Writer {
+    file: Arc<dyn File>,
+    offset: u64,
+    gathered: BytesMut,
+}
+
+impl Writer {
+    async fn write(&mut self) -> Result<(), ReceiveError> {
+        let (file, offset) = (Arc::clone(&self.file), self.offset);
+        let bytes = self.gathered.split();
+        self.offset += bytes.len() as u64;
+        blocking(move || file.write_all_at(&bytes, offset)).await
+    }
+}
+
+/// Does what may wait for the disk on a thread where that holds up no connection.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, ReceiveError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(io::Error::other)
+        .and_then(|result| result)
+        .map_err(ReceiveError::Disk)
+}
+
+/// A new file whose name is gone at once: a crash leaves nothing behind.
+fn create(scratch: &dyn Dir) -> io::Result<Arc<dyn File>> {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    scratch.create_dir_all("")?;
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let name = format!("received-{number}.snap.db");
+    let file = scratch.open(&name, OpenMode::Truncate)?;
+    scratch.remove(&name)?;
+    Ok(file)
+}
