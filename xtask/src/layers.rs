@@ -34,6 +34,7 @@ const SIBLINGS: &[(&str, &str)] = &[
     ("server", "gateway"),
     ("server", "client"),
     ("rpc", "tls"),
+    ("server", "tls"),
     ("client", "tls"),
     ("server", "transport"),
     ("transport", "rpc"),

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use disk::RealDir;
 use rpc::{AccessControl, AddressError, Allowed, Keepalive, ListenAddress, SocketOptions};
-use server::ServerConfig;
 use server::credentials::TokenOptionsError;
 use server::engine::{self, CommitPolicy, Limits};
+use server::{ListenerTls, ServerConfig};
 
 use crate::compaction::{self, RetentionError};
 use crate::credentials;
@@ -63,8 +63,9 @@ pub(crate) fn server_config(
     settings: &Settings,
     initial_cluster: Members,
     connections_max: usize,
+    tls: ListenerTls,
 ) -> Result<ServerConfig, HandoverError> {
-    check_urls(settings)?;
+    check_urls(settings, &tls)?;
     let addresses = |name| {
         settings
             .urls(name)
@@ -84,6 +85,7 @@ pub(crate) fn server_config(
         client_http: addresses("listen-client-http-urls")?,
         metrics: addresses("listen-metrics-urls")?,
         gateway: settings.is_on("enable-grpc-gateway"),
+        tls,
         warning_apply: settings
             .duration("warning-apply-duration")
             .positive()
@@ -95,15 +97,16 @@ fn address(url: &Url) -> Result<ListenAddress, AddressError> {
     url.to_string().parse()
 }
 
-fn check_urls(settings: &Settings) -> Result<(), HandoverError> {
+fn check_urls(settings: &Settings, tls: &ListenerTls) -> Result<(), HandoverError> {
     let secure = |name: &str| settings.urls(name).iter().find(|url| url.scheme().is_tls());
-    if let Some(url) = secure("listen-peer-urls") {
+    if let Some(url) = secure("listen-peer-urls").filter(|_| tls.peer.is_none()) {
         return Err(HandoverError::PeerTls(url.host_port().to_owned()));
     }
-    if let Some(url) = secure("listen-client-urls").or(secure("listen-client-http-urls")) {
+    let client = secure("listen-client-urls").or(secure("listen-client-http-urls"));
+    if let Some(url) = client.filter(|_| tls.client.is_none()) {
         return Err(HandoverError::ClientTls(url.to_string()));
     }
-    if secure("listen-metrics-urls").is_some() {
+    if secure("listen-metrics-urls").is_some() && tls.metrics.is_none() {
         return Err(HandoverError::MetricsTls);
     }
     let http = settings.urls("listen-client-http-urls");
@@ -260,7 +263,7 @@ mod tests {
     }
 
     fn config(values: &[(&str, &str)]) -> Result<ServerConfig, String> {
-        let made = server_config(&settings(values), Members::new(), 1);
+        let made = server_config(&settings(values), Members::new(), 1, ListenerTls::default());
         made.map_err(|error| error.to_string())
     }
 

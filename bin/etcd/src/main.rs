@@ -25,6 +25,7 @@ mod logging;
 mod notation;
 mod notify;
 mod panics;
+mod secure;
 mod start;
 mod validate;
 mod version;

@@ -15,6 +15,7 @@ use crate::handover::{self, HandoverError};
 use crate::initial_cluster::{self, ClusterError, Members};
 use crate::logging::Logger;
 use crate::logging::field::fields;
+use crate::secure::{self, SecureError};
 
 /// Why a member does not start.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +35,9 @@ pub(crate) enum StartError {
     /// The settings.
     #[error(transparent)]
     Handover(#[from] HandoverError),
+    /// TLS.
+    #[error(transparent)]
+    Secure(#[from] SecureError),
     /// A place that cannot be listened on, in the words that scripts look for.
     #[error("listen {network} {address}: bind: {}", GoIo(source))]
     Listen {
@@ -79,7 +83,8 @@ pub(crate) fn start(
     dump::log(settings, contents, log);
     data_dir::prepare(Path::new(settings.text("data-dir")), log)?;
     let members = members(settings)?;
-    let config = handover::server_config(settings, members, connections_max)?;
+    let secure = secure::secure(settings, log)?;
+    let config = handover::server_config(settings, members, connections_max, secure.listeners)?;
     let server = Server::start(&config)?;
     say_who_it_is(settings, &server, log);
     match server.wait_ready() {
@@ -173,10 +178,11 @@ fn say_ready(address: &ListenAddress, kind: PortKind, log: &Logger) {
         _ => "grpc+http",
     };
     let fields = fields!["traffic" => traffic, "address" => bound(address)];
-    log.info(
-        "serving client traffic insecurely; this is strongly discouraged!",
-        fields,
-    );
+    let message = match address.is_secured() {
+        true => "serving client traffic securely",
+        false => "serving client traffic insecurely; this is strongly discouraged!",
+    };
+    log.info(message, fields);
 }
 
 /// The address that is bound, without its scheme.

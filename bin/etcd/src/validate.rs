@@ -10,6 +10,7 @@ use crate::logging::field::fields;
 use crate::notation::duration::GoDuration;
 use crate::notation::quote::quote;
 use crate::notation::url::{Url, UrlError};
+use crate::secure;
 
 /// An election must not take longer, in milliseconds.
 const ELECTION_TIMEOUT_MAX: u64 = 50_000;
@@ -93,17 +94,9 @@ pub(crate) enum ConfigError {
     /// No time between two checks.
     #[error("--compact-hash-check-time must be >0 (set to {0})")]
     HashCheckTime(GoDuration),
-    /// A version of TLS that does not exist or is refused.
-    #[error("unexpected TLS version {} (must be one of: TLS1.2, TLS1.3)", quote(.0))]
-    TlsVersion(String),
-    /// Versions of TLS between which there is none.
-    #[error("min version ({min}) is greater than max version ({max})")]
-    TlsVersions {
-        /// The oldest.
-        min: String,
-        /// The newest.
-        max: String,
-    },
+    /// Versions and cipher suites of TLS.
+    #[error(transparent)]
+    Tls(#[from] tls::SettingsError),
     /// Feature gates.
     #[error(transparent)]
     Gates(#[from] GateError),
@@ -136,7 +129,7 @@ pub(crate) fn validate(settings: &Settings, log: &Logger) -> Result<(), ConfigEr
     }
     compaction(settings)?;
     settings.gates().check()?;
-    tls_versions(settings)?;
+    secure::settings(settings)?;
     if settings.int("max-learners") < 0 {
         return Err(ConfigError::Learners);
     }
@@ -216,23 +209,6 @@ fn compaction(settings: &Settings) -> Result<(), ConfigError> {
         Some(_) => Ok(()),
         None => Err(ConfigError::HashCheckTime(check)),
     }
-}
-
-fn tls_versions(settings: &Settings) -> Result<(), ConfigError> {
-    let (min, max) = (
-        settings.text("tls-min-version"),
-        settings.text("tls-max-version"),
-    );
-    for version in [min, max] {
-        if !matches!(version, "" | "TLS1.2" | "TLS1.3") {
-            return Err(ConfigError::TlsVersion(version.to_owned()));
-        }
-    }
-    if !max.is_empty() && min > max {
-        let (min, max) = (min.to_owned(), max.to_owned());
-        return Err(ConfigError::TlsVersions { min, max });
-    }
-    Ok(())
 }
 
 /// Warns of what is possible, but seldom meant.

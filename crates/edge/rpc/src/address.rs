@@ -37,6 +37,25 @@ pub enum AddressError {
     Path(String),
 }
 
+impl ListenAddress {
+    /// Whether the scheme asks for TLS.
+    #[must_use]
+    pub fn is_secured(&self) -> bool {
+        match self {
+            Self::Tcp { tls, .. } | Self::Unix { tls, .. } => *tls,
+        }
+    }
+
+    /// The same place with or without TLS.
+    #[must_use]
+    pub fn secured(mut self, secured: bool) -> Self {
+        match &mut self {
+            Self::Tcp { tls, .. } | Self::Unix { tls, .. } => *tls = secured,
+        }
+        self
+    }
+}
+
 impl FromStr for ListenAddress {
     type Err = AddressError;
 

@@ -8,6 +8,8 @@ pub mod engine;
 mod http;
 mod member;
 mod metrics;
+mod ports;
 mod services;
 
 pub use member::{Server, ServerConfig, ServerError};
+pub use ports::ListenerTls;

@@ -3,19 +3,19 @@
 //! Sockets are bound first, so that a port in use is said before the data directory is touched;
 //! clients are served once the member is published through its own log.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use prometheus::Registry;
-use rpc::{BindError, ListenAddress, Listener, PortKind, Security, SocketOptions, Threads};
+use rpc::{BindError, ListenAddress, PortKind, SocketOptions, Threads};
 use tokio::runtime::{Builder, LocalOptions};
 
 use crate::engine::{self, Engine, Handle, Meters, Running};
 use crate::http::Http;
 use crate::metrics::Metrics;
+use crate::ports::{ListenerTls, Port, Ports};
 use crate::services::{HubMetrics, Services};
 
 /// How long calls that are under way may take when the member stops.
@@ -40,6 +40,8 @@ pub struct ServerConfig {
     pub metrics: Vec<ListenAddress>,
     /// Whether the API is served as JSON, too.
     pub gateway: bool,
+    /// TLS for the URLs that ask for it.
+    pub tls: ListenerTls,
     /// Applying a group of entries for so long is worth a warning.
     pub warning_apply: Duration,
 }
@@ -71,7 +73,7 @@ pub struct Server {
     keeper: JoinHandle<()>,
     stop_keeper: tokio::sync::oneshot::Sender<()>,
     ready: Receiver<()>,
-    clients: Vec<(Listener, PortKind)>,
+    clients: Vec<Port>,
 }
 
 impl Server {
@@ -103,8 +105,8 @@ impl Server {
             }
         })?;
         metrics.set_calls(Arc::clone(threads.metrics()));
-        for (listener, kind) in ports.early {
-            threads.serve(listener, kind, Security::Plain);
+        for port in ports.early {
+            threads.serve(port.listener, port.kind, port.security);
         }
         let (ready_sender, ready) = sync_channel(1);
         let (stop_keeper, stopped) = tokio::sync::oneshot::channel();
@@ -136,7 +138,7 @@ impl Server {
     pub fn client_urls(&self) -> Vec<(ListenAddress, PortKind)> {
         self.clients
             .iter()
-            .map(|(listener, kind)| (listener.address().clone(), *kind))
+            .map(|port| (port.address(), port.kind))
             .collect()
     }
 
@@ -148,8 +150,8 @@ impl Server {
 
     /// Accepts clients from now on.
     pub fn serve_clients(&mut self) {
-        for (listener, kind) in self.clients.drain(..) {
-            self.threads.serve(listener, kind, Security::Plain);
+        for port in self.clients.drain(..) {
+            self.threads.serve(port.listener, port.kind, port.security);
         }
     }
 
@@ -160,33 +162,6 @@ impl Server {
         let _ = self.stop_keeper.send(());
         let _ = self.keeper.join();
         self.running.stop();
-    }
-}
-
-struct Ports {
-    early: Vec<(Listener, PortKind)>,
-    clients: Vec<(Listener, PortKind)>,
-}
-
-impl Ports {
-    fn bind(config: &ServerConfig) -> Result<Self, BindError> {
-        let bind = |addresses: &[ListenAddress], kind| -> Result<Vec<_>, BindError> {
-            // A URL given twice is listened on once.
-            let addresses: BTreeSet<_> = addresses.iter().collect();
-            let bound = addresses
-                .into_iter()
-                .map(|address| Listener::bind(address, config.sockets));
-            bound.map(|listener| Ok((listener?, kind))).collect()
-        };
-        let shared = match config.client_http.is_empty() {
-            true => PortKind::Shared,
-            false => PortKind::GrpcOnly,
-        };
-        let mut early = bind(&config.peer, PortKind::Peer)?;
-        let mut clients = bind(&config.client, shared)?;
-        clients.extend(bind(&config.client_http, PortKind::HttpOnly)?);
-        early.extend(bind(&config.metrics, PortKind::Metrics)?);
-        Ok(Self { early, clients })
     }
 }
 

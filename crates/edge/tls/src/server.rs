@@ -105,6 +105,13 @@ impl ServerFiles {
 #[derive(Clone)]
 pub struct ServerTls(Arc<Inner>);
 
+/// Files, not keys.
+impl std::fmt::Debug for ServerTls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("ServerTls").field(&self.0.files).finish()
+    }
+}
+
 struct Inner {
     files: ServerFiles,
     config: Fresh<Arc<ServerConfig>>,

@@ -1,8 +1,6 @@
 //! Certificates, access, users and tokens.
 
-use super::{FileKey, Flag, Group, Kind, TLS};
-
-const NO_TLS: &str = "it matters to TLS only, which is refused";
+use super::{FileKey, Flag, Group, Kind};
 
 pub(super) const FLAGS: &[Flag] = &[
     tls(
@@ -127,29 +125,25 @@ pub(super) const FLAGS: &[Flag] = &[
         Kind::Uint,
         "1",
         "Years for which certificates made by this member are valid.",
-    )
-    .without_effect(NO_TLS),
+    ),
     flag(
         "cipher-suites",
         Kind::List,
         "",
         "Cipher suites of TLS; empty for a good choice.",
-    )
-    .refused(TLS),
+    ),
     flag(
         "tls-min-version",
         Kind::Text,
         "TLS1.2",
         "Oldest version of TLS: TLS1.2 or TLS1.3.",
-    )
-    .without_effect(NO_TLS),
+    ),
     flag(
         "tls-max-version",
         Kind::Text,
         "",
         "Newest version of TLS; empty for the newest.",
-    )
-    .without_effect(NO_TLS),
+    ),
     flag(
         "cors",
         Kind::Origins,
@@ -189,16 +183,12 @@ const fn flag(name: &'static str, kind: Kind, default: &'static str, help: &'sta
     Flag::new(name, kind, default, help).group(Group::Security)
 }
 
-/// A setting that TLS would need; its default is empty.
+/// A setting of TLS; its default is empty.
 const fn tls(name: &'static str, kind: Kind, key: &'static str, help: &'static str) -> Flag {
-    flag(name, kind, "", help)
-        .file(FileKey::At(key))
-        .refused(TLS)
+    flag(name, kind, "", help).file(FileKey::At(key))
 }
 
-/// A truth value that TLS would need; its default is false.
+/// A truth value of TLS; its default is false.
 const fn tls_switch(name: &'static str, key: &'static str, help: &'static str) -> Flag {
-    flag(name, Kind::Bool, "false", help)
-        .file(FileKey::At(key))
-        .refused(TLS)
+    flag(name, Kind::Bool, "false", help).file(FileKey::At(key))
 }

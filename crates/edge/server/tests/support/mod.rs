@@ -90,6 +90,7 @@ fn server_config(path: &std::path::Path) -> ServerConfig {
         client_http: Vec::new(),
         metrics: Vec::new(),
         gateway: true,
+        tls: server::ListenerTls::default(),
         warning_apply: Duration::from_secs(1),
     }
 }
