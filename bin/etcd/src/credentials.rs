@@ -7,6 +7,7 @@ use server::credentials::{
 };
 
 use crate::flags::settings::Settings;
+use crate::notation::duration::GoDuration;
 
 /// What bcrypt can do.
 const COSTS: std::ops::RangeInclusive<u64> = 4..=31;
@@ -32,9 +33,15 @@ pub(crate) fn config(settings: &Settings) -> Result<CredentialsConfig, TokenOpti
         seconds => Duration::from_secs(seconds),
     };
     Ok(CredentialsConfig {
-        tokens: TokenKind::parse(settings.text("auth-token"))?,
+        tokens: TokenKind::parse(settings.text("auth-token"), duration)?,
         simple_ttl: ttl,
         bcrypt_cost: cost,
         client_cert_auth: settings.is_on("client-cert-auth"),
     })
+}
+
+/// A time to live that is one.
+fn duration(text: &str) -> Option<Duration> {
+    let duration = GoDuration::parse(text).ok()?;
+    duration.positive()
 }

@@ -39,6 +39,12 @@ fn recipes() {
     go("client", "Recipes");
 }
 
+/// Users, rights, tokens that are renewed, watches that outlive them, and leases.
+#[test]
+fn authentication() {
+    go("client", "Auth");
+}
+
 /// Status, members, hashes, space, alarms, snapshots and health.
 #[test]
 fn maintenance() {

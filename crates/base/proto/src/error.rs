@@ -180,6 +180,7 @@ errors! {
     // Texts without a symbol of their own in etcd's table.
     UnknownMethod, Unknown, "etcdserver: unknown method";
     NoPasswordUser, Unknown, "auth: authentication failed, password was given for no password user";
+    VerifyOnlyKey, Unknown, "auth: token signing attempted with verify-only key";
     ContextCanceled, Cancelled, "context canceled";
     ContextDeadline, DeadlineExceeded, "context deadline exceeded";
 }

@@ -4,6 +4,7 @@
 //! into a table in memory. Neither is ever logged, and errors do not hold them. Whose token it is
 //! was decided by the log; how long it lives, and where it is remembered, is this member's.
 
+mod jwt;
 mod options;
 mod passwords;
 mod simple;
@@ -15,6 +16,7 @@ use apply::{Login, TokenChange};
 
 use proto::error::Error;
 
+pub use jwt::{Jwt, JwtOptionsError};
 pub use options::TokenOptionsError;
 
 use passwords::Passwords;
@@ -55,6 +57,8 @@ impl Default for CredentialsConfig {
 pub enum TokenKind {
     /// Random, and remembered by every member until it restarts.
     Simple,
+    /// Signed; they say themselves whose they are.
+    Jwt(Arc<Jwt>),
     /// None is given out and none is accepted.
     Refused,
 }
@@ -99,7 +103,10 @@ impl Credentials {
 
     /// Whose token this is.
     pub(crate) fn verify(&self, token: &str) -> Verdict {
-        match self.config.tokens {
+        match &self.config.tokens {
+            TokenKind::Jwt(jwt) => jwt.owner(token).map_or(Verdict::Invalid, |owner| {
+                Verdict::User(Arc::clone(&owner.user), Some(owner.revision))
+            }),
             TokenKind::Simple => match self.simple.user(token) {
                 Some(user) => Verdict::User(user, None),
                 None => index_of(token).map_or(Verdict::Invalid, Verdict::After),
@@ -123,17 +130,24 @@ impl Credentials {
     pub(crate) fn secret(&self) -> std::io::Result<String> {
         match self.config.tokens {
             TokenKind::Simple => simple::secret(),
-            TokenKind::Refused => Ok(String::new()),
+            TokenKind::Jwt(_) | TokenKind::Refused => Ok(String::new()),
         }
     }
 
     /// The token that a client gets for its login.
     ///
     /// # Errors
-    /// [`Error::AuthFailed`] where there are none.
+    /// [`Error::AuthFailed`] where there are none, [`Error::VerifyOnlyKey`] where they can only be
+    /// checked.
     pub(crate) async fn token(&self, login: Login) -> Result<String, Error> {
-        match self.config.tokens {
+        match &self.config.tokens {
             TokenKind::Simple => Ok(login.token()),
+            TokenKind::Jwt(jwt) => {
+                // A signature takes as long as many calls.
+                let jwt = Arc::clone(jwt);
+                let signed = self.passwords.run(move || jwt.token(&login));
+                signed.await?.ok_or(Error::VerifyOnlyKey)
+            }
             TokenKind::Refused => Err(Error::AuthFailed),
         }
     }

@@ -5,8 +5,11 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use super::TokenKind;
+use super::jwt::{Jwt, JwtOptionsError};
 
 /// What `--auth-token` says cannot be done.
 #[derive(Debug, thiserror::Error)]
@@ -14,14 +17,20 @@ pub enum TokenOptionsError {
     /// The text is not a kind with options.
     #[error("auth: invalid auth options")]
     Invalid,
+    /// Signed tokens cannot be made or checked so.
+    #[error(transparent)]
+    Jwt(#[from] JwtOptionsError),
 }
 
 impl TokenKind {
-    /// Reads the value of `--auth-token`.
+    /// Reads the value of `--auth-token`; `duration` reads a time as flags have it.
     ///
     /// # Errors
     /// [`TokenOptionsError`].
-    pub fn parse(text: &str) -> Result<Self, TokenOptionsError> {
+    pub fn parse(
+        text: &str,
+        duration: impl Fn(&str) -> Option<Duration>,
+    ) -> Result<Self, TokenOptionsError> {
         let mut parts = text.split(',');
         let kind = parts.next().unwrap_or_default();
         let mut options = BTreeMap::new();
@@ -33,6 +42,7 @@ impl TokenKind {
         }
         match kind {
             "simple" => Ok(Self::Simple),
+            "jwt" => Ok(Self::Jwt(Arc::new(Jwt::new(&options, duration)?))),
             "" => Ok(Self::Refused),
             _ => Err(TokenOptionsError::Invalid),
         }
@@ -46,8 +56,9 @@ mod tests {
     /// A mistyped option must stop the start, not weaken the tokens.
     #[test]
     fn kinds() {
-        assert!(matches!(TokenKind::parse("simple"), Ok(TokenKind::Simple)));
-        assert!(matches!(TokenKind::parse(""), Ok(TokenKind::Refused)));
+        let parse = |text| TokenKind::parse(text, |_| None);
+        assert!(matches!(parse("simple"), Ok(TokenKind::Simple)));
+        assert!(matches!(parse(""), Ok(TokenKind::Refused)));
         for bad in [
             "Simple",
             "simple,x",
@@ -56,7 +67,7 @@ mod tests {
             "other",
             "jwt,",
         ] {
-            assert!(TokenKind::parse(bad).is_err(), "{bad}");
+            assert!(parse(bad).is_err(), "{bad}");
         }
     }
 }
