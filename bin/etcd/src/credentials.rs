@@ -36,7 +36,6 @@ pub(crate) fn config(settings: &Settings) -> Result<CredentialsConfig, TokenOpti
         tokens: TokenKind::parse(settings.text("auth-token"), duration)?,
         simple_ttl: ttl,
         bcrypt_cost: cost,
-        client_cert_auth: settings.is_on("client-cert-auth"),
     })
 }
 

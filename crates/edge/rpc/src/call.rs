@@ -50,9 +50,10 @@ impl Call {
     /// The auth token: `token`, else `authorization`, without a `Bearer ` prefix.
     #[must_use]
     pub fn token(&self) -> Option<&str> {
-        let value = self
-            .metadata("token")
-            .or_else(|| self.metadata("authorization"))?;
+        let given = self.headers.get("token");
+        let given = given.or_else(|| self.headers.get("authorization"))?;
+        // What is not text is a token as well, and nobody's.
+        let value = given.to_str().unwrap_or_default();
         Some(value.strip_prefix("Bearer ").unwrap_or(value))
     }
 
@@ -150,6 +151,8 @@ mod tests {
         let both = call(&[("token", b"b"), ("authorization", b"a")]);
         assert_eq!(both.token(), Some("b"));
         assert_eq!(call(&[]).token(), None);
+        let unreadable = call(&[("token", b"\xff"), ("authorization", b"a")]);
+        assert_eq!(unreadable.token(), Some(""), "no other identity instead");
         assert!(call(&[("hasleader", b"true")]).requires_leader());
         assert!(!call(&[("hasleader", b"false")]).requires_leader());
         assert!(

@@ -37,8 +37,6 @@ pub struct CredentialsConfig {
     pub simple_ttl: Duration,
     /// How often a new password is stirred, as a power of two: 4 to 31.
     pub bcrypt_cost: u32,
-    /// Whether the common name of a client's verified certificate is its user.
-    pub client_cert_auth: bool,
 }
 
 impl Default for CredentialsConfig {
@@ -47,7 +45,6 @@ impl Default for CredentialsConfig {
             tokens: TokenKind::Simple,
             simple_ttl: TOKEN_TTL,
             bcrypt_cost: BCRYPT_COST,
-            client_cert_auth: false,
         }
     }
 }
@@ -94,11 +91,6 @@ impl Credentials {
     /// Where passwords are hashed and compared.
     pub(crate) fn passwords(&self) -> &Passwords {
         &self.passwords
-    }
-
-    /// Whether certificates name users.
-    pub(crate) fn certificates_count(&self) -> bool {
-        self.config.client_cert_auth
     }
 
     /// Whose token this is.

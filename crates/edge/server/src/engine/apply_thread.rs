@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
-use apply::{Apply, Outcome};
+use apply::{Apply, Outcome, TokenChange};
 use mvcc::{CompactStep, HashJob};
 use raft::Message;
 use types::{Entry, Index, SnapshotMark};
@@ -199,11 +199,13 @@ impl ApplyThread {
         )
         .with_auth(auth);
         let revisions = reader.revisions();
+        // Who may read comes before what can be read. A token may have ended in what was skipped.
+        self.engine.auth_changed(self.apply.auth().clone());
+        self.engine.credentials().take(&TokenChange::RevokeAll);
         shared.reader.store(Arc::new(reader));
         shared.files.store(Arc::new(files));
         shared.alarms.store(Arc::new(self.apply.alarms().clone()));
         self.publish_members();
-        self.engine.auth_changed(self.apply.auth().clone());
         shared.compaction.set_finished(revisions.compacted);
         shared.hub.pass(revisions.current);
         self.published = revisions.current;

@@ -57,7 +57,7 @@ impl Services {
         let revision = auth.revision();
         drop(auth);
         let Some(token) = call.token() else {
-            return Ok(self.certified(call, revision));
+            return Ok(Self::certified(call, revision));
         };
         match self.engine().credentials().verify(token) {
             Verdict::User(user, spoken_for) => Ok(Identity {
@@ -89,14 +89,16 @@ impl Services {
     }
 
     /// The user that the client's certificate names. One without a name is a user that nobody made.
-    fn certified(&self, call: &Call, revision: u64) -> Identity {
-        if !self.engine().credentials().certificates_count() || call.via_gateway() {
+    fn certified(call: &Call, revision: u64) -> Identity {
+        if call.via_gateway() {
             return Identity::default();
         }
-        common_name(call).map_or_else(Identity::default, |name| Identity {
-            user: Some(name.into()),
-            revision,
-        })
+        call.peer()
+            .common_name()
+            .map_or_else(Identity::default, |name| Identity {
+                user: Some(name.into()),
+                revision,
+            })
     }
 
     /// Refuses a caller whose rights do not suffice, as far as this member knows.
@@ -158,9 +160,4 @@ impl Services {
         self.handle.linearizable().await?;
         self.permit_known(identity)
     }
-}
-
-/// The common name of the client's verified certificate.
-fn common_name(_call: &Call) -> Option<&str> {
-    None
 }

@@ -90,7 +90,7 @@ fn forgeries() {
         assert_eq!(jwt.owner(&String::from_utf8(forged).unwrap()), None, "{at}");
     }
     // The public key as the shared secret of a method that the server does not use.
-    let public = std::fs::read(path("rsa.pub")).unwrap();
+    let public = fs::read(path("rsa.pub")).unwrap();
     let claims = Claims {
         username: "root".to_owned(),
         revision: 7.0,
