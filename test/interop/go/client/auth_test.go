@@ -111,12 +111,12 @@ func TestAuthWatch(t *testing.T) {
 	alice, root := e.as("alice"), e.as("root")
 	watch := alice.Watch(e.ctx, "a", clientv3.WithPrefix(), clientv3.WithCreatedNotify())
 	<-watch
+	denied := <-alice.Watch(e.ctx, "a", clientv3.WithFromKey())
+	e.fails(denied.Err(), rpctypes.ErrPermissionDenied)
 	time.Sleep(3500 * time.Millisecond)
 	_, err := root.Put(e.ctx, "a1", "1")
 	e.check(err)
 	e.equal("events", events((<-watch).Events), "PUT a1=1@2")
-	denied := <-alice.Watch(e.ctx, "a", clientv3.WithFromKey())
-	e.fails(denied.Err(), rpctypes.ErrPermissionDenied)
 	_, err = root.UserRevokeRole(e.ctx, "alice", "alice")
 	e.check(err)
 	ended := <-watch
