@@ -81,6 +81,10 @@ pub(crate) fn server_config(
             reuse_port: settings.is_on("socket-reuse-port"),
         },
         peer: addresses("listen-peer-urls")?,
+        peers: server::PeerConfig {
+            urls: settings.url_texts("initial-advertise-peer-urls"),
+            ..server::PeerConfig::default()
+        },
         client: addresses("listen-client-urls")?,
         client_http: addresses("listen-client-http-urls")?,
         metrics: addresses("listen-metrics-urls")?,

@@ -8,8 +8,10 @@ pub mod engine;
 mod http;
 mod member;
 mod metrics;
+mod network;
 mod ports;
 mod services;
 
 pub use member::{Server, ServerConfig, ServerError};
+pub use network::PeerConfig;
 pub use ports::ListenerTls;

@@ -4,22 +4,27 @@
 //! clients are served once the member is published through its own log.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use prometheus::Registry;
 use rpc::{BindError, ListenAddress, PortKind, SocketOptions, Threads};
 use tokio::runtime::{Builder, LocalOptions};
+use transport::Transport;
 
 use crate::engine::{self, Engine, Handle, Meters, Running};
 use crate::http::Http;
 use crate::metrics::Metrics;
+use crate::network::{self, PeerConfig};
 use crate::ports::{ListenerTls, Port, Ports};
 use crate::services::{HubMetrics, Services};
 
 /// How long calls that are under way may take when the member stops.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(7);
+
+/// How often it is looked at whether a member that is to become ready has ended.
+const READY_LOOK: Duration = Duration::from_millis(100);
 
 /// What a member is told once.
 #[derive(Clone, Debug)]
@@ -32,6 +37,8 @@ pub struct ServerConfig {
     pub sockets: SocketOptions,
     /// Where other members are listened to.
     pub peer: Vec<ListenAddress>,
+    /// How other members are reached.
+    pub peers: PeerConfig,
     /// Where clients are listened to: gRPC, and HTTP unless it has ports of its own.
     pub client: Vec<ListenAddress>,
     /// Ports of their own for HTTP; when there are any, `client` serves gRPC alone.
@@ -58,6 +65,9 @@ pub enum ServerError {
     /// The connection threads do not start.
     #[error(transparent)]
     Threads(#[from] rpc::StartError),
+    /// The network to the other members does not start.
+    #[error(transparent)]
+    Transport(#[from] transport::StartError),
     /// A metric's name is used twice.
     #[error("cannot register metrics")]
     Metrics(#[from] prometheus::Error),
@@ -69,6 +79,7 @@ pub enum ServerError {
 /// A running member.
 pub struct Server {
     running: Running,
+    transport: Transport,
     threads: Threads,
     keeper: JoinHandle<()>,
     stop_keeper: tokio::sync::oneshot::Sender<()>,
@@ -87,7 +98,11 @@ impl Server {
         let ports = Ports::bind(config)?;
         let registry = Registry::new();
         let meters = Arc::new(Meters::new(&registry, config.warning_apply)?);
-        let running = engine::start(&config.engine, meters)?;
+        let opened = engine::open(&config.engine, meters)?;
+        let traffic = transport::Metrics::new()?;
+        traffic.register(&registry)?;
+        let transport = network::start(&config.peers, &opened, traffic)?;
+        let running = opened.start(Arc::new(transport.clone()))?;
         registry.register(Box::new(HubMetrics::new(Arc::clone(
             running.engine().hub(),
         ))?))?;
@@ -95,12 +110,13 @@ impl Server {
         let threads = Threads::start(&config.rpc, {
             let (engine, metrics) = (running.engine().clone(), metrics.clone());
             let scratch = config.engine.member_dir.sub("tmp");
+            let peers = transport.http();
             let gateway = config.gateway.then_some(config.rpc.message_bytes_max);
             move |thread| {
                 let handle = Handle::start(engine.clone(), thread);
                 rpc::Services {
                     grpc: Services::new(handle.clone(), Arc::clone(&scratch)).into(),
-                    http: Http::new(handle, metrics.clone(), gateway).into(),
+                    http: Http::new(handle, metrics.clone(), gateway, peers.clone()).into(),
                 }
             }
         })?;
@@ -113,6 +129,7 @@ impl Server {
         let keeper = spawn_keeper(&running, &config.engine, ready_sender, stopped)?;
         Ok(Self {
             running,
+            transport,
             threads,
             keeper,
             stop_keeper,
@@ -142,10 +159,19 @@ impl Server {
             .collect()
     }
 
-    /// Waits until the member is published; false when it has stopped before.
+    /// Waits until the member is published; false when it has stopped or ended before.
     #[must_use]
     pub fn wait_ready(&self) -> bool {
-        self.ready.recv().is_ok()
+        loop {
+            match self.ready.recv_timeout(READY_LOOK) {
+                Ok(()) => return true,
+                Err(RecvTimeoutError::Disconnected) => return false,
+                Err(RecvTimeoutError::Timeout) if self.engine().ending().get().is_some() => {
+                    return false;
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
     }
 
     /// Accepts clients from now on.
@@ -161,6 +187,7 @@ impl Server {
         // The keeper may have ended already.
         let _ = self.stop_keeper.send(());
         let _ = self.keeper.join();
+        self.transport.stop();
         self.running.stop();
     }
 }

@@ -9,6 +9,7 @@ use disk::File;
 use raft::{Message, MessageKind};
 use types::{ClusterId, MemberId};
 
+use super::ending::End;
 use super::raft_thread::RaftInput;
 use super::receive;
 use super::shared::Engine;
@@ -63,6 +64,11 @@ impl Inbound {
     /// A snapshot to this peer was delivered, or was not.
     pub fn snapshot_sent(&self, peer: MemberId, delivered: bool) {
         self.0.snapshot_sent(peer, delivered);
+    }
+
+    /// This member ends.
+    pub fn end(&self, reason: End) {
+        self.0.ending().set(reason);
     }
 
     /// Whether the id was a member once and can never be one again.

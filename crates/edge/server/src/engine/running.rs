@@ -215,6 +215,12 @@ impl Opened {
         &self.engine
     }
 
+    /// Where files of a moment are kept.
+    #[must_use]
+    pub fn scratch(&self) -> SharedDir {
+        self.config.member_dir.sub("tmp")
+    }
+
     /// Starts the threads; `peers` leads to the other members.
     ///
     /// # Errors

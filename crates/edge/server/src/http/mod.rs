@@ -11,6 +11,7 @@ use bytes::Bytes;
 use gateway::Gateway;
 use http::{HeaderValue, Method, StatusCode};
 use rpc::{HttpHandler, HttpRequest, HttpResponse, PortKind, replies};
+use transport::PeerHttp;
 
 use crate::engine::Handle;
 use crate::metrics::Metrics;
@@ -20,17 +21,24 @@ pub(crate) struct Http {
     handle: Handle,
     metrics: Metrics,
     gateway: Option<Gateway>,
+    peers: PeerHttp,
 }
 
 impl Http {
     /// The endpoints of the thread that `handle` belongs to; with the size of the largest message,
     /// those of the API as JSON, too.
     #[must_use]
-    pub(crate) fn new(handle: Handle, metrics: Metrics, gateway: Option<usize>) -> Self {
+    pub(crate) fn new(
+        handle: Handle,
+        metrics: Metrics,
+        gateway: Option<usize>,
+        peers: PeerHttp,
+    ) -> Self {
         Self {
             handle,
             metrics,
             gateway: gateway.map(Gateway::new),
+            peers,
         }
     }
 
@@ -44,6 +52,9 @@ impl Http {
     async fn answer(&self, request: HttpRequest) -> HttpResponse {
         let path = request.uri.path().to_owned();
         if request.port == PortKind::Peer {
+            if PeerHttp::serves(&path) {
+                return self.peers.answer(request).await;
+            }
             return peer::answer(&self.handle, &path, &request.method);
         }
         if let Some(gateway) = self.gateway(request.port, &path) {
@@ -78,7 +89,10 @@ impl Http {
 
 impl HttpHandler for Http {
     fn takes_upload(&self, port: PortKind, method: &Method, path: &str) -> bool {
-        method == Method::POST && self.gateway(port, path).is_some()
+        match port {
+            PortKind::Peer => PeerHttp::takes_upload(method, path),
+            _ => method == Method::POST && self.gateway(port, path).is_some(),
+        }
     }
 
     async fn handle(self: Rc<Self>, request: HttpRequest) -> HttpResponse {

@@ -86,6 +86,7 @@ fn server_config(path: &std::path::Path) -> ServerConfig {
         },
         sockets: SocketOptions::default(),
         peer: Vec::new(),
+        peers: server::PeerConfig::default(),
         client: vec!["http://127.0.0.1:0".parse().unwrap()],
         client_http: Vec::new(),
         metrics: Vec::new(),
