@@ -77,4 +77,10 @@ impl Bug {
         Self::CompactAlone,
         Self::NeverCampaign,
     ];
+
+    /// The bug of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|bug| format!("{bug:?}") == name)
+    }
 }

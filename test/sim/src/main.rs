@@ -3,12 +3,13 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-const USAGE: &str = "usage: sim [--seed N] [--seeds A..B] [--minutes M] [--lines L]";
+const USAGE: &str = "usage: sim [--seed N] [--seeds A..B] [--minutes M] [--lines L] [--bug NAME]";
 
 struct Options {
     seeds: std::ops::Range<u64>,
     time: Option<Duration>,
     lines: Option<usize>,
+    bug: Option<sim::Bug>,
 }
 
 fn main() -> ExitCode {
@@ -26,12 +27,12 @@ fn main() -> ExitCode {
             break;
         }
         seeds += 1;
-        match sim::run(seed, None) {
+        match sim::run(seed, options.bug) {
             Ok(outcome) => entries += outcome.entries,
             Err(failure) => {
                 failures += 1;
                 println!("seed {seed} fails: {}", failure.violation);
-                for line in sim::trace(seed, None, options.lines) {
+                for line in sim::trace(seed, options.bug, options.lines) {
                     println!("    {line}");
                 }
             }
@@ -56,6 +57,7 @@ fn parse(arguments: &[String]) -> Option<Options> {
         seeds: 0..100,
         time: None,
         lines: None,
+        bug: None,
     };
     let mut has_seeds = false;
     for pair in arguments.chunks(2) {
@@ -74,6 +76,7 @@ fn parse(arguments: &[String]) -> Option<Options> {
                 options.time = Some(Duration::from_secs_f64(minutes.max(0.0) * 60.0));
             }
             "--lines" => options.lines = Some(value.parse().ok()?),
+            "--bug" => options.bug = Some(sim::Bug::named(value)?),
             _ => return None,
         }
     }

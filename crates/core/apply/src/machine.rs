@@ -253,7 +253,7 @@ impl Apply {
             self.lease_revoke(LeaseId(revoke.id), events, outcome)
         } else if let Some(checkpoint) = request.lease_checkpoint {
             for checkpoint in &checkpoint.checkpoints {
-                self.lease_checkpoint(LeaseId(checkpoint.id), checkpoint.remaining_ttl);
+                self.lease_checkpoint(LeaseId(checkpoint.id), checkpoint.remaining_ttl, now);
             }
             Ok(Response::Done)
         } else if let Some(alarm) = request.alarm {
@@ -323,8 +323,8 @@ impl Apply {
         Ok(Response::Done)
     }
 
-    fn lease_checkpoint(&mut self, id: LeaseId, remaining: i64) {
-        let record = self.leases.lock().checkpoint(id, remaining);
+    fn lease_checkpoint(&mut self, id: LeaseId, remaining: i64, now: Instant) {
+        let record = self.leases.lock().checkpoint(id, remaining, now);
         if let Some(record) = record {
             self.writer
                 .put_bucket(Bucket::Lease, lease_key(id), Some(record.encode()));

@@ -111,6 +111,8 @@ struct Lease {
     queued: Millis,
     /// Where its entry is in the queue of checkpoints; NEVER when it has none.
     checkpoint: Millis,
+    /// Whether a checkpoint may be on its way into the log.
+    is_noted: bool,
 }
 
 /// All leases of a member and the keys attached to them.
@@ -167,6 +169,7 @@ impl LeaseTable {
             deadline: Millis::NEVER,
             queued: Millis::NEVER,
             checkpoint: Millis::NEVER,
+            is_noted: false,
         };
         let before = self.leases.insert(id, lease);
         self.unqueue(id, before);
@@ -183,8 +186,19 @@ impl LeaseTable {
     }
 
     /// Stores what is left of a lease; returns the record to write, `None` for an unknown lease.
-    pub fn checkpoint(&mut self, id: LeaseId, remaining: i64) -> Option<LeaseRecord> {
-        self.leases.get_mut(&id)?.remaining = remaining;
+    ///
+    /// Zero says that the lease was renewed. A leader that began before it came to this entry has
+    /// counted with an older rest, so it gives the lease its whole life from `now`.
+    pub fn checkpoint(&mut self, id: LeaseId, remaining: i64, now: Instant) -> Option<LeaseRecord> {
+        let lease = self.leases.get_mut(&id)?;
+        lease.remaining = remaining;
+        if remaining == 0 {
+            lease.is_noted = false;
+            if self.primary {
+                let whole = Millis::from_instant(now).plus_seconds(lease.ttl);
+                lease.deadline = lease.deadline.max(whole);
+            }
+        }
         self.record(id)
     }
 
@@ -297,7 +311,8 @@ impl LeaseTable {
         }
         let renewed = Renewed {
             ttl: lease.ttl,
-            clears_checkpoint: lease.remaining > 0,
+            // One that is still on its way says less than the lease has from now on, too.
+            clears_checkpoint: lease.remaining > 0 || lease.is_noted,
         };
         // The replicated checkpoint stays until the proposed one is applied. The queue entry is
         // not after the old deadline, so it is found in time and moved then.
@@ -353,6 +368,7 @@ impl LeaseTable {
             // Rounded up, or a new leader would end the lease before its time.
             let left = lease.deadline.seconds_until(now);
             if lease.deadline > now && left < lease.ttl {
+                lease.is_noted = true;
                 due.push((id, left));
             }
             self.schedule_checkpoint(id, now);

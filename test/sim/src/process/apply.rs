@@ -43,7 +43,7 @@ impl Process {
         }
         // Streams that have something to send say so when the report ends.
         drop(report);
-        if answers.len() >= 2 && sim.strikes(Bug::SwapAnswers, 20) {
+        if answers.len() >= 2 && sim.has(Bug::SwapAnswers) {
             let (first, second) = (answers[0].0, answers[1].0);
             (answers[0].0, answers[1].0) = (second, first);
         }

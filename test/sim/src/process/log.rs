@@ -23,6 +23,8 @@ impl Process {
             let tickets = self.unwritten.iter().filter_map(ticket).max();
             if let Some(ticket) = tickets {
                 self.tell_raft(RaftInput::Persisted(ticket), sim);
+            }
+            if !self.unwritten.is_empty() {
                 self.wake_in(20 * MS, Part::Log, sim);
             }
         }

@@ -91,7 +91,13 @@ impl Process {
             }
         }
         self.write(write, mark, sim);
-        if !apply.is_empty() {
+        if let Some(last) = apply.last() {
+            if sim.has(Bug::ReadBeforeApplied) {
+                self.member.handle(Input::Applied {
+                    index: last.index,
+                    conf_changes: Vec::new(),
+                });
+            }
             self.apply_in.extend(apply);
             self.wake(Part::Apply, sim);
         }

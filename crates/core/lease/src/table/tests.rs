@@ -146,9 +146,9 @@ fn checkpoints_shorten_a_promotion() {
     table.grant(LeaseId(2), 300, at(0)).unwrap();
     assert_eq!(table.checkpoints_due(at(299_999), 10), []);
     assert_eq!(table.checkpoints_due(at(300_000), 10), [(LeaseId(1), 700)]);
-    let record = table.checkpoint(LeaseId(1), 700).unwrap();
+    let record = table.checkpoint(LeaseId(1), 700, at(300_000)).unwrap();
     assert_eq!((record.ttl, record.remaining), (1000, 700));
-    assert_eq!(table.checkpoint(LeaseId(9), 1), None);
+    assert_eq!(table.checkpoint(LeaseId(9), 1, at(300_000)), None);
     assert_eq!(table.checkpoints_due(at(600_000), 10), [(LeaseId(1), 400)]);
     assert_eq!(table.checkpoints_due(at(900_000), 10), [(LeaseId(1), 100)]);
     assert_eq!(table.checkpoints_due(at(990_000), 10), []);
@@ -177,6 +177,32 @@ fn checkpoints_are_rounded_up() {
     assert_eq!(table.checkpoints_due(at(700), 10), []);
     assert_eq!(table.checkpoints_due(at(1400), 10), [(LeaseId(1), 2)]);
     assert_eq!(table.checkpoints_due(at(2100), 10), [(LeaseId(1), 1)]);
+}
+
+/// A leader may begin before it has applied that a lease was renewed, or a renewal may come while a
+/// checkpoint is on its way: neither may end the lease early.
+#[test]
+fn renewals_outlive_checkpoints() {
+    let options = Options {
+        ttl_seconds_min: 2,
+        checkpoint_every: Some(Duration::from_secs(4)),
+    };
+    let mut next = LeaseTable::new(options);
+    next.restore(LeaseId(1), 10, 3);
+    next.promote(at(0), Duration::ZERO);
+    next.checkpoint(LeaseId(1), 0, at(1000)).unwrap();
+    let live = next.time_to_live(LeaseId(1), at(1000)).unwrap();
+    assert_eq!(live.remaining, Some(10));
+
+    let mut table = LeaseTable::new(options);
+    table.promote(at(0), Duration::ZERO);
+    table.grant(LeaseId(1), 10, at(0)).unwrap();
+    assert!(!table.renew(LeaseId(1), at(0)).unwrap().clears_checkpoint);
+    assert_eq!(table.checkpoints_due(at(4000), 10), [(LeaseId(1), 6)]);
+    assert!(table.renew(LeaseId(1), at(4001)).unwrap().clears_checkpoint);
+    table.checkpoint(LeaseId(1), 6, at(4002)).unwrap();
+    table.checkpoint(LeaseId(1), 0, at(4003)).unwrap();
+    assert!(!table.renew(LeaseId(1), at(4004)).unwrap().clears_checkpoint);
 }
 
 /// Renewals must not pile up queue entries: a busy client would eat the memory.
