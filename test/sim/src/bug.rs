@@ -37,6 +37,10 @@ pub enum Bug {
     IgnoreKeepAlive,
     /// Leases expire at half their time.
     ExpireEarly,
+    /// A leader ends leases without making sure that it still leads.
+    ExpireUnconfirmed,
+    /// A leader renews leases without making sure that it still leads.
+    RenewUnconfirmed,
     /// Leases never expire.
     NeverExpire,
     /// The log is marked before the store holds what the mark covers.
@@ -53,7 +57,7 @@ pub enum Bug {
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::AckBeforeSync,
         Self::ForgetHardState,
         Self::VoteTwice,
@@ -70,6 +74,8 @@ impl Bug {
         Self::LoseLeases,
         Self::IgnoreKeepAlive,
         Self::ExpireEarly,
+        Self::ExpireUnconfirmed,
+        Self::RenewUnconfirmed,
         Self::NeverExpire,
         Self::MarkEarly,
         Self::LoseLogTail,

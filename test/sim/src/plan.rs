@@ -20,6 +20,8 @@ pub(crate) struct Troubles {
     pub(crate) clocks: bool,
     /// Slow and full disks, failing syncs.
     pub(crate) disks: bool,
+    /// A bit of an old part of a log that changes: its member must refuse to start.
+    pub(crate) flips: bool,
     /// Members that come and go.
     pub(crate) membership: bool,
     /// Leaders that hand over.
@@ -134,6 +136,7 @@ fn troubles(random: &mut Random) -> Troubles {
         loss: one(),
         clocks: one(),
         disks: one(),
+        flips: one(),
         membership: one(),
         transfers: one(),
     }

@@ -3,7 +3,7 @@
 use sim::Bug;
 
 /// Within how many seeds, counted from zero, each bug must show.
-const PLANTED: [(Bug, u64); 22] = [
+const PLANTED: [(Bug, u64); 24] = [
     (Bug::AckBeforeSync, 100),
     (Bug::ForgetHardState, 300),
     (Bug::VoteTwice, 50),
@@ -20,6 +20,8 @@ const PLANTED: [(Bug, u64); 22] = [
     (Bug::LoseLeases, 50),
     (Bug::IgnoreKeepAlive, 50),
     (Bug::ExpireEarly, 20),
+    (Bug::ExpireUnconfirmed, 1000),
+    (Bug::RenewUnconfirmed, 1000),
     (Bug::NeverExpire, 20),
     (Bug::MarkEarly, 100),
     (Bug::LoseLogTail, 50),

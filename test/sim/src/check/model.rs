@@ -5,7 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use apply::Rejected;
 use bytes::Bytes;
 use mvcc::{RangeQuery, RangeResult};
-use proto::etcdserverpb::{DeleteRangeRequest, InternalRaftRequest, PutRequest};
+use proto::etcdserverpb::alarm_request::AlarmAction;
+use proto::etcdserverpb::request_op::Request;
+use proto::etcdserverpb::{
+    AlarmRequest, DeleteRangeRequest, InternalRaftRequest, PutRequest, RequestOp, TxnRequest,
+};
 use types::{KeyRange, LeaseId, Record};
 
 use super::reply::Reply;
@@ -43,6 +47,8 @@ pub(crate) struct Model {
     keys: BTreeMap<Bytes, Vec<Version>>,
     events: BTreeMap<i64, Vec<Happened>>,
     leases: BTreeMap<i64, Lease>,
+    /// Members without space, as far as the alarms say.
+    without_space: BTreeSet<u64>,
 }
 
 /// A transaction under way: what it has changed so far.
@@ -61,11 +67,19 @@ impl Model {
             keys: BTreeMap::new(),
             events: BTreeMap::new(),
             leases: BTreeMap::new(),
+            without_space: BTreeSet::new(),
         }
     }
 
     /// What the next request of the log answers.
     pub(crate) fn apply(&mut self, request: &InternalRaftRequest) -> Option<Reply> {
+        if let Some(alarm) = &request.alarm {
+            self.alarm(alarm);
+            return None;
+        }
+        if !self.without_space.is_empty() && needs_space(request) {
+            return Some(Reply::Rejected(Rejected::NoSpace));
+        }
         let outcome = if let Some(put) = &request.put {
             self.work(|work| work.put(put))
         } else if let Some(delete) = &request.delete_range {
@@ -101,6 +115,18 @@ impl Model {
             self.events.insert(self.revision, happened);
         }
         reply
+    }
+
+    fn alarm(&mut self, alarm: &AlarmRequest) {
+        match AlarmAction::try_from(alarm.action) {
+            Ok(AlarmAction::Activate) => {
+                self.without_space.insert(alarm.member_id);
+            }
+            Ok(AlarmAction::Deactivate) => {
+                self.without_space.remove(&alarm.member_id);
+            }
+            _ => {}
+        }
     }
 
     fn compact(&mut self, revision: i64) -> Result<Reply, Rejected> {
@@ -191,6 +217,18 @@ impl Model {
             revision: self.revision,
         }
     }
+}
+
+/// Whether a request is refused while there is no space: it may put something.
+fn needs_space(request: &InternalRaftRequest) -> bool {
+    let puts = |ops: &[RequestOp]| {
+        ops.iter()
+            .any(|op| matches!(op.request, Some(Request::RequestPut(_))))
+    };
+    let txn_puts = |txn: &TxnRequest| puts(&txn.success) || puts(&txn.failure);
+    request.put.is_some()
+        || request.lease_grant.is_some()
+        || request.txn.as_ref().is_some_and(txn_puts)
 }
 
 impl Work<'_> {

@@ -2,11 +2,12 @@
 
 use bytes::Bytes;
 use mvcc::RangeQuery;
+use proto::etcdserverpb::alarm_request::AlarmAction;
 use proto::etcdserverpb::compare::{CompareResult, CompareTarget, TargetUnion};
 use proto::etcdserverpb::request_op::Request;
 use proto::etcdserverpb::{
-    CompactionRequest, Compare, DeleteRangeRequest, InternalRaftRequest, LeaseGrantRequest,
-    LeaseRevokeRequest, PutRequest, RangeRequest, RequestOp, TxnRequest,
+    AlarmRequest, AlarmType, CompactionRequest, Compare, DeleteRangeRequest, InternalRaftRequest,
+    LeaseGrantRequest, LeaseRevokeRequest, PutRequest, RangeRequest, RequestOp, TxnRequest,
 };
 use types::{KeyRange, LeaseId};
 
@@ -60,6 +61,7 @@ impl Workload {
                 let id = lease(known, random).0;
                 write(|request| request.lease_revoke = Some(LeaseRevokeRequest { id }))
             }
+            98 => write(|request| request.alarm = Some(alarm(random))),
             _ => write(|request| {
                 let mut put = self.put(known, random);
                 put.lease = lease(known, random).0;
@@ -210,6 +212,19 @@ impl Workload {
             target_union: Some(union),
             ..Compare::default()
         }
+    }
+}
+
+/// The alarm for want of space of one of two members, lowered more often than raised.
+fn alarm(random: &mut Random) -> AlarmRequest {
+    let action = match random.percent(30) {
+        true => AlarmAction::Activate,
+        false => AlarmAction::Deactivate,
+    };
+    AlarmRequest {
+        action: action.into(),
+        member_id: random.between(1, 2),
+        alarm: AlarmType::Nospace.into(),
     }
 }
 

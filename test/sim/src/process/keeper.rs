@@ -71,7 +71,9 @@ impl Process {
             now.0 += Duration::from_millis(1000);
         }
         let expired = self.leases.lock().expired(now, LEASES_MAX);
-        if !expired.is_empty() {
+        if sim.has(Bug::ExpireUnconfirmed) {
+            self.expire_confirmed(self.status.term, expired, sim);
+        } else if !expired.is_empty() {
             let id = sim.next_id(self.id);
             self.waiting
                 .insert(id, Waiting::Expire(self.status.term, expired));

@@ -84,7 +84,11 @@ impl World {
                 .is_some_and(|member| !member.is_learner),
             None => self.nodes[*slot].is_wanted,
         };
-        (0..self.nodes.len()).filter(is_member).collect()
+        let is_whole = |slot: &Slot| !self.nodes[*slot].is_damaged || self.nodes[*slot].is_wanted;
+        (0..self.nodes.len())
+            .filter(is_member)
+            .filter(is_whole)
+            .collect()
     }
 
     /// Whether the run is over, or lasts too long.

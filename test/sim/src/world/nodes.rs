@@ -26,6 +26,8 @@ pub(crate) struct Node {
     pub(crate) is_disk_bad: bool,
     /// Whether it is started again when it has stopped.
     pub(crate) is_wanted: bool,
+    /// Whether a bit of its log was changed: it may refuse to start, for ever.
+    pub(crate) is_damaged: bool,
 }
 
 impl World {
@@ -65,6 +67,7 @@ impl World {
             paused_until: 0,
             is_disk_bad: false,
             is_wanted: false,
+            is_damaged: false,
         });
         slot
     }
@@ -140,6 +143,11 @@ impl World {
             }
             Stop::Fault(text) => {
                 let what = format!("member {slot} cannot go on: {text}");
+                if self.nodes[slot].is_damaged && text.contains("damaged") {
+                    self.sim.line(|| what);
+                    self.nodes[slot].is_wanted = false;
+                    return Ok(());
+                }
                 if !self.nodes[slot].is_disk_bad {
                     return Err(Violation::new("members run", what));
                 }

@@ -1,7 +1,7 @@
 //! What goes wrong.
 
 use cluster::{Change, Member};
-use disk::{Crash, Faults};
+use disk::{Crash, Dir, Faults, OpenMode};
 
 use super::World;
 use super::nodes::url;
@@ -26,7 +26,7 @@ impl World {
         self.sim.queue.push(at, Event::Trouble);
         let troubles = self.sim.plan.troubles;
         let slot = self.victim();
-        match self.sim.random.below(16) {
+        match self.sim.random.below(17) {
             0..3 if troubles.crashes => self.lose_power(slot),
             3 if troubles.crashes => self.lose_power_soon(slot),
             4 if troubles.crashes => self.lose_all_power(),
@@ -37,6 +37,7 @@ impl World {
             12 if troubles.disks => self.spoil_disk(slot),
             13..15 if troubles.membership => self.change_members(),
             15 if troubles.transfers => self.transfer(slot),
+            16 if troubles.flips && !troubles.membership => self.flip_bit(slot),
             _ => {}
         }
         Ok(())
@@ -173,6 +174,33 @@ impl World {
         }
         let at = self.sim.now + self.sim.random.between(100, 2000) * MS;
         self.sim.queue.push(at, Event::Relief(Relief::Disk(slot)));
+    }
+
+    /// Power goes, and a bit has changed when it comes back: in a segment before the last, since the
+    /// end of a log cannot be told from a torn write. One member at the most, so that the others are
+    /// a quorum.
+    fn flip_bit(&mut self, slot: Slot) {
+        let is_first = self.nodes.iter().all(|node| !node.is_damaged);
+        if self.nodes.len() < 3 || !is_first || self.nodes[slot].process.is_none() {
+            return;
+        }
+        self.lose_power(slot);
+        let names = self.nodes[slot].disk.list("wal").unwrap_or_default();
+        let mut segments: Vec<_> = names.iter().filter(|name| name.ends_with(".wal")).collect();
+        segments.pop();
+        if segments.is_empty() {
+            return;
+        }
+        let path = format!("wal/{}", self.sim.random.pick(&segments));
+        let disk = &self.nodes[slot].disk;
+        let file = disk.open(&path, OpenMode::Read);
+        let len = file.and_then(|file| file.len()).unwrap_or(0);
+        let (offset, bit) = (self.sim.random.below(len), self.sim.random.below(8) as u8);
+        if disk.flip_bit(&path, offset, bit).is_ok() {
+            self.sim
+                .line(|| format!("bit {bit} of byte {offset} of {path} of {slot} changes"));
+            self.nodes[slot].is_damaged = true;
+        }
     }
 
     /// Somebody is added, promoted or removed; whether that is wise is for the member that is asked.
