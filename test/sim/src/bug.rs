@@ -39,8 +39,6 @@ pub enum Bug {
     ExpireEarly,
     /// A leader ends leases without making sure that it still leads.
     ExpireUnconfirmed,
-    /// A leader renews leases without making sure that it still leads.
-    RenewUnconfirmed,
     /// Leases never expire.
     NeverExpire,
     /// The log is marked before the store holds what the mark covers.
@@ -57,7 +55,7 @@ pub enum Bug {
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 23] = [
         Self::AckBeforeSync,
         Self::ForgetHardState,
         Self::VoteTwice,
@@ -75,7 +73,6 @@ impl Bug {
         Self::IgnoreKeepAlive,
         Self::ExpireEarly,
         Self::ExpireUnconfirmed,
-        Self::RenewUnconfirmed,
         Self::NeverExpire,
         Self::MarkEarly,
         Self::LoseLogTail,

@@ -3,9 +3,9 @@
 use sim::Bug;
 
 /// Within how many seeds, counted from zero, each bug must show.
-const PLANTED: [(Bug, u64); 24] = [
+const PLANTED: [(Bug, u64); 23] = [
     (Bug::AckBeforeSync, 100),
-    (Bug::ForgetHardState, 300),
+    (Bug::ForgetHardState, 200),
     (Bug::VoteTwice, 50),
     (Bug::SkipReadIndex, 20),
     (Bug::ServeAfterDeposition, 50),
@@ -20,12 +20,11 @@ const PLANTED: [(Bug, u64); 24] = [
     (Bug::LoseLeases, 50),
     (Bug::IgnoreKeepAlive, 50),
     (Bug::ExpireEarly, 20),
-    (Bug::ExpireUnconfirmed, 1000),
-    (Bug::RenewUnconfirmed, 1000),
+    (Bug::ExpireUnconfirmed, 500),
     (Bug::NeverExpire, 20),
     (Bug::MarkEarly, 100),
     (Bug::LoseLogTail, 50),
-    (Bug::SwapAnswers, 300),
+    (Bug::SwapAnswers, 100),
     (Bug::CompactAlone, 20),
     (Bug::NeverCampaign, 20),
 ];

@@ -33,9 +33,7 @@ impl Process {
             }
             Ask::Transfer(to) => self.tell_raft(RaftInput::Transfer(to), sim),
             Ask::KeepAlive(lease) => {
-                if sim.has(Bug::RenewUnconfirmed) {
-                    self.renew(call, lease, sim);
-                } else if self.status.leader == self.id {
+                if self.status.leader == self.id {
                     self.read(Waiting::Renew(call, lease), sim);
                 } else {
                     sim.answer(call, Answer::Failed);
