@@ -21,6 +21,9 @@ pub enum Input {
     Tick,
     /// Requests to replicate, in order.
     Propose(Vec<(RequestId, Bytes)>),
+    /// Requests that only the leader of this term may make, by its own clock: they are refused
+    /// elsewhere, never forwarded. A deposed leader must not end what its successor keeps alive.
+    ProposeIn(Term, Vec<(RequestId, Bytes)>),
     /// A change of the membership to replicate.
     ConfChange(RequestId, Bytes),
     /// Reads that must see everything acknowledged before them.
@@ -172,6 +175,7 @@ impl Member {
         match input {
             Input::Tick => self.tick(),
             Input::Propose(requests) => self.propose(requests),
+            Input::ProposeIn(term, requests) => self.propose_in(term, requests),
             Input::ConfChange(id, data) => self.submit(Request {
                 id,
                 kind: EntryKind::ConfChange,
@@ -308,6 +312,16 @@ impl Member {
         }
         let (ids, payloads): (Vec<_>, Vec<_>) = requests.into_iter().unzip();
         if self.raft.propose(payloads).is_err() {
+            let ids = ids.into_iter();
+            self.refused.extend(ids.map(|id| (id, Refused::NoLeader)));
+        }
+    }
+
+    /// Requests of the leader's own, if this member is that still.
+    fn propose_in(&mut self, term: Term, requests: Vec<(RequestId, Bytes)>) {
+        let leads = self.raft.is_leader() && self.raft.term() == term;
+        let (ids, payloads): (Vec<_>, Vec<_>) = requests.into_iter().unzip();
+        if !leads || self.raft.propose(payloads).is_err() {
             let ids = ids.into_iter();
             self.refused.extend(ids.map(|id| (id, Refused::NoLeader)));
         }

@@ -21,7 +21,7 @@ impl Process {
         let most = *sim.random.pick(&[1, 3, 1000]);
         let count = self.apply_in.len().min(most);
         let chunk: Vec<Entry> = self.apply_in.drain(..count).collect();
-        let mut conf_changes = Vec::new();
+        let mut conf_changes: Vec<cluster::ConfChange> = Vec::new();
         let mut answers = Vec::new();
         let hub = Arc::clone(&self.hub);
         let mut report = hub.report();
@@ -50,7 +50,11 @@ impl Process {
         for (call, answer) in answers {
             sim.answer(call, answer);
         }
+        let has_changes = !conf_changes.is_empty();
         self.tell_raft(RaftInput::Applied(self.apply.applied(), conf_changes), sim);
+        if has_changes {
+            self.commit(sim);
+        }
         if !self.apply_in.is_empty() {
             self.wake(Part::Apply, sim);
         }

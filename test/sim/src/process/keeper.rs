@@ -92,7 +92,7 @@ impl Process {
                 lease_checkpoint: Some(request),
                 ..InternalRaftRequest::default()
             };
-            self.propose(request, None, sim);
+            self.propose_in(self.status.term, request, sim);
         }
     }
 
@@ -108,7 +108,7 @@ impl Process {
                 lease_revoke: Some(LeaseRevokeRequest { id: lease.0 }),
                 ..InternalRaftRequest::default()
             };
-            let id = self.propose(request, None, sim);
+            let id = self.propose_in(term, request, sim);
             let slot = self.slot;
             sim.leases.expires(id, lease.0, slot, &clocks);
             sim.line(|| format!("{slot} ends lease {lease} at its {} ms", clock / MS));

@@ -67,6 +67,7 @@ pub(crate) fn fault(error: impl std::error::Error) -> Stop {
 #[derive(Debug)]
 enum RaftInput {
     Propose(RequestId, EntryKind, Bytes),
+    ProposeIn(Term, RequestId, Bytes),
     Read(RequestId),
     Message(Box<::raft::Message>),
     Persisted(Ticket),

@@ -34,6 +34,9 @@ impl Process {
                     }
                     self.member.handle(Input::ConfChange(id, data));
                 }
+                RaftInput::ProposeIn(term, id, data) => {
+                    self.member.handle(Input::ProposeIn(term, vec![(id, data)]));
+                }
                 RaftInput::Read(id) => reads.push(id),
                 RaftInput::Message(message) => self.member.handle(Input::Message(message)),
                 RaftInput::Persisted(ticket) => self.member.handle(Input::Persisted(ticket)),

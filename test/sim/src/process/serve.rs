@@ -7,7 +7,7 @@ use prost::Message as _;
 use proto::etcdserverpb::{
     InternalRaftRequest, LeaseCheckpoint, LeaseCheckpointRequest, RequestHeader,
 };
-use types::{EntryKind, LeaseId, RequestId};
+use types::{EntryKind, LeaseId, RequestId, Term};
 
 use super::raft::rejected;
 use super::{Process, RaftInput, Stop, Waiting};
@@ -46,23 +46,44 @@ impl Process {
     /// Proposes a request for a client, or for the member itself.
     pub(super) fn propose(
         &mut self,
-        mut request: InternalRaftRequest,
+        request: InternalRaftRequest,
         call: Option<CallId>,
         sim: &mut Sim,
     ) -> RequestId {
+        let (id, data) = self.number(request, sim);
+        if let Some(call) = call {
+            self.waiting.insert(id, Waiting::Write(call));
+        }
+        self.tell_raft(RaftInput::Propose(id, EntryKind::Normal, data), sim);
+        id
+    }
+
+    /// Proposes a request that only the leader of this term may make.
+    pub(super) fn propose_in(
+        &mut self,
+        term: Term,
+        request: InternalRaftRequest,
+        sim: &mut Sim,
+    ) -> RequestId {
+        let (id, data) = self.number(request, sim);
+        let input = match sim.has(Bug::ExpireUnconfirmed) {
+            true => RaftInput::Propose(id, EntryKind::Normal, data),
+            false => RaftInput::ProposeIn(term, id, data),
+        };
+        self.tell_raft(input, sim);
+        id
+    }
+
+    /// Numbers and encodes a request.
+    fn number(&mut self, mut request: InternalRaftRequest, sim: &mut Sim) -> (RequestId, Bytes) {
         let id = sim.next_id(self.id);
         request.header = Some(RequestHeader {
             id: id.0,
             ..RequestHeader::default()
         });
-        let data = Bytes::from(request.encode_to_vec());
-        if let Some(call) = call {
-            self.waiting.insert(id, Waiting::Write(call));
-        }
         let slot = self.slot;
         sim.line(|| format!("{slot} proposes {id}: {}", summary(&request)));
-        self.tell_raft(RaftInput::Propose(id, EntryKind::Normal, data), sim);
-        id
+        (id, Bytes::from(request.encode_to_vec()))
     }
 
     /// Proposes a change of the members, if it is wise.

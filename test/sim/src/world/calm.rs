@@ -64,6 +64,25 @@ impl World {
         }
     }
 
+    /// A change of the members holds from its application on: until then, members that it removed
+    /// and that have stopped already may be needed to commit it again. Their operator starts them.
+    fn start_needed(&mut self) {
+        let Some((_, membership)) = self.newest_membership() else {
+            return;
+        };
+        let needed: Vec<Slot> = (0..self.nodes.len())
+            .filter(|slot| {
+                let node = &self.nodes[*slot];
+                let is_lost = node.is_damaged || node.life == 0;
+                !node.is_wanted && !is_lost && membership.member(node.identity.id).is_some()
+            })
+            .collect();
+        for slot in needed {
+            self.nodes[slot].is_wanted = true;
+            self.start_later(slot);
+        }
+    }
+
     /// A change of the members that was under way when the calm began may end one of them.
     fn drop_errands(&mut self) {
         let expected = self.expected();
@@ -100,6 +119,7 @@ impl World {
             return Ok(());
         }
         self.stop_removed();
+        self.start_needed();
         self.drop_errands();
         match self.missing() {
             None => self.finish(),

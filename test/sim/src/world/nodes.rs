@@ -223,10 +223,13 @@ impl World {
         Ok(())
     }
 
-    /// The members as whoever has come farthest knows them.
+    /// The members as whoever has come farthest knows them, of those that think to be members.
     pub(super) fn newest_membership(&self) -> Option<(Index, &Membership)> {
         let running = self.nodes.iter().filter_map(|node| node.process.as_ref());
-        let newest = running.max_by_key(|process| process.apply.applied())?;
+        let newest = running.max_by_key(|process| {
+            let is_member = process.apply.membership().member(process.id).is_some();
+            (is_member, process.apply.applied())
+        })?;
         Some((newest.apply.applied(), newest.apply.membership()))
     }
 

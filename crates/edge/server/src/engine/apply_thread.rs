@@ -124,6 +124,9 @@ impl ApplyThread {
             // Who proposes the next change must not meet this one as still under way.
             self.tell_raft(applied, conf_changes);
             answers.deliver();
+            // Known as committed over a restart: whoever was removed may soon be gone, and could
+            // not help to commit it again.
+            self.commit();
         }
         self.engine.meters().applied(begin.elapsed(), chunk.len());
     }
