@@ -4,10 +4,21 @@
 const FIXED: std::ops::Range<u64> = 0..150;
 
 /// Seeds that showed a bug once, with what it was.
-const FOUND: [(u64, &str); 1] = [(
-    211,
-    "a checkpoint of a lease was rounded down, so that it ended early",
-)];
+const FOUND: [(u64, &str); 4] = [
+    (211, "a checkpoint of a lease was rounded down"),
+    (
+        200_185,
+        "a deposed leader's checkpoint reached its successor",
+    ),
+    (
+        201_202,
+        "a deposed leader's checkpoint reached its successor",
+    ),
+    (
+        202_277,
+        "a survivor of two forgot that the removal was committed",
+    ),
+];
 
 fn check(seed: u64) -> sim::Outcome {
     sim::run(seed, None).unwrap_or_else(|failure| {
