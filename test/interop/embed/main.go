@@ -12,34 +12,56 @@ import (
 	"go.etcd.io/etcd/server/v3/embed"
 )
 
+// options are what the caller chooses; what is zero or empty has etcd's default.
+type options struct {
+	dir, name, initialCluster string
+	clientPort, peerPort      int
+	quota                     int64
+	snapshotCount, catchUp    uint64
+}
+
 func main() {
-	dir := flag.String("data-dir", "", "data directory")
-	clientPort := flag.Int("client-port", 2379, "port for clients on 127.0.0.1")
-	peerPort := flag.Int("peer-port", 2380, "port for members on 127.0.0.1")
-	quota := flag.Int64("quota", 0, "bytes that the backend may have; 0 for etcd's default")
+	var o options
+	flag.StringVar(&o.dir, "data-dir", "", "data directory")
+	flag.StringVar(&o.name, "name", "default", "name of the member")
+	flag.StringVar(&o.initialCluster, "initial-cluster", "", "all members; empty for this one alone")
+	flag.IntVar(&o.clientPort, "client-port", 2379, "port for clients on 127.0.0.1")
+	flag.IntVar(&o.peerPort, "peer-port", 2380, "port for members on 127.0.0.1")
+	flag.Int64Var(&o.quota, "quota", 0, "bytes that the backend may have")
+	flag.Uint64Var(&o.snapshotCount, "snapshot-count", 0, "entries between two snapshots")
+	flag.Uint64Var(&o.catchUp, "catch-up", 0, "entries that stay behind a snapshot")
 	flag.Parse()
-	if err := run(*dir, *clientPort, *peerPort, *quota); err != nil {
+	if err := run(o); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(dir string, clientPort, peerPort int, quota int64) error {
+func run(o options) error {
 	config := embed.NewConfig()
-	config.Dir = dir
+	config.Dir, config.Name = o.dir, o.name
 	config.LogLevel = "error"
-	config.QuotaBackendBytes = quota
-	client, peer := local(clientPort), local(peerPort)
+	config.QuotaBackendBytes = o.quota
+	client, peer := local(o.clientPort), local(o.peerPort)
 	config.ListenClientUrls, config.AdvertiseClientUrls = client, client
 	config.ListenPeerUrls, config.AdvertisePeerUrls = peer, peer
-	config.InitialCluster = config.InitialClusterFromName(config.Name)
+	config.InitialCluster = o.initialCluster
+	if o.initialCluster == "" {
+		config.InitialCluster = config.InitialClusterFromName(config.Name)
+	}
+	if o.snapshotCount > 0 {
+		config.SnapshotCount = o.snapshotCount
+	}
+	if o.catchUp > 0 {
+		config.SnapshotCatchUpEntries = o.catchUp
+	}
 	member, err := embed.StartEtcd(config)
 	if err != nil {
 		return err
 	}
 	select {
 	case <-member.Server.ReadyNotify():
-		fmt.Printf("READY %d\n", clientPort)
+		fmt.Printf("READY %d\n", o.clientPort)
 	case err := <-member.Err():
 		return err
 	}
