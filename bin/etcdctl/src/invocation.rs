@@ -44,7 +44,7 @@ impl Invocation {
             eprint!("{}", global::settings(&arguments));
         }
         let format = Format::parse(&arguments.text("write-out"))?;
-        secure::check(&arguments)?;
+        secure::check_discovery(&arguments)?;
         Ok(Session {
             printer: Printer::new(format, arguments.bool("hex")),
             config: config(&arguments)?,
@@ -110,7 +110,7 @@ fn config(arguments: &Arguments) -> Result<Config, Exit> {
         token if token.is_empty() => user.credentials()?,
         token => Credentials::Token(token),
     };
-    Ok(Config {
+    let mut config = Config {
         endpoints: endpoints
             .iter()
             .map(|text| text.trim().to_owned())
@@ -121,7 +121,11 @@ fn config(arguments: &Arguments) -> Result<Config, Exit> {
         send_bytes_max: limit("max-request-bytes", defaults.send_bytes_max),
         receive_bytes_max: limit("max-recv-bytes", defaults.receive_bytes_max),
         credentials,
-    })
+        ..defaults
+    };
+    let skip_verify = arguments.bool("insecure-skip-tls-verify");
+    secure::apply(arguments, &secure::GLOBAL, skip_verify, &mut config)?;
+    Ok(config)
 }
 
 /// A user as two flags name it.

@@ -1,14 +1,45 @@
-//! Flags that ask for TLS or discovery: checked for mistakes, then refused by name.
+//! The flags for TLS: checked for mistakes, then handed to the client.
 
-use std::fs::File;
+use std::path::PathBuf;
+
+use client::Config;
+use tls::{ClientFiles, ClientTls, Pair};
 
 use crate::exit::Exit;
 use crate::flags::Arguments;
 
-/// Refuses what this program cannot do, and mistakes in it first.
-pub(crate) fn check(arguments: &Arguments) -> Result<(), Exit> {
-    let [cert, key, cacert] = ["cert", "key", "cacert"].map(|name| arguments.text(name));
-    for (name, value) in [("cert", &cert), ("key", &key), ("cacert", &cacert)] {
+/// Names of the flags of one side.
+pub(crate) struct Names {
+    pub(crate) cert: &'static str,
+    pub(crate) key: &'static str,
+    pub(crate) cacert: &'static str,
+    pub(crate) insecure: &'static str,
+}
+
+/// The cluster that commands talk to.
+pub(crate) const GLOBAL: Names = Names {
+    cert: "cert",
+    key: "key",
+    cacert: "cacert",
+    insecure: "insecure-transport",
+};
+
+/// Puts TLS into a client's settings as the flags ask for it.
+///
+/// Any of the files switches TLS on, also for endpoints without a scheme.
+pub(crate) fn apply(
+    arguments: &Arguments,
+    names: &Names,
+    skip_verify: bool,
+    config: &mut Config,
+) -> Result<(), Exit> {
+    let [cert, key, cacert] =
+        [names.cert, names.key, names.cacert].map(|name| arguments.text(name));
+    for (name, value) in [
+        (names.cert, &cert),
+        (names.key, &key),
+        (names.cacert, &cacert),
+    ] {
         if arguments.is_changed(name) && value.is_empty() {
             let message = format!("empty string is passed to --{name} option");
             return Err(Exit::bad_arguments(message));
@@ -19,41 +50,32 @@ pub(crate) fn check(arguments: &Arguments) -> Result<(), Exit> {
             format!("KeyFile and CertFile must both be present[key: {key}, cert: {cert}]");
         return Err(Exit::bad_arguments(message));
     }
-    for path in [&cert, &key, &cacert]
-        .into_iter()
-        .filter(|path| !path.is_empty())
-    {
-        open(path)?;
-    }
-    for (name, value) in [("cert", &cert), ("key", &key), ("cacert", &cacert)] {
-        if !value.is_empty() {
-            return Err(no_tls(&format!("--{name}")));
-        }
-    }
-    if !arguments.bool("insecure-transport") {
-        return Err(no_tls("--insecure-transport=false"));
-    }
-    if !arguments.text("discovery-srv").is_empty() {
-        let message = "--discovery-srv needs SRV lookups, which this build of etcdctl cannot do; \
-                       name the members with --endpoints";
-        return Err(Exit::error(message));
+    let path = |text: &str| (!text.is_empty()).then(|| PathBuf::from(text));
+    let pair = path(&cert).zip(path(&key));
+    config.tls = ClientFiles {
+        pair: pair.map(|(cert, key)| Pair { cert, key }),
+        trusted_ca: path(&cacert),
+        skip_verify,
+        ..ClientFiles::default()
+    };
+    let has_files = config.tls.pair.is_some() || config.tls.trusted_ca.is_some();
+    config.tls_by_default = has_files || !arguments.bool(names.insecure);
+    if has_files {
+        // Files that cannot be used are a mistake in the arguments, whatever the endpoints are.
+        let tried = ClientTls::new(config.tls.clone());
+        tried.map_err(|error| Exit::bad_arguments(error.to_string()))?;
     }
     Ok(())
 }
 
-pub(crate) fn no_tls(flag: &str) -> Exit {
-    let message = format!("{flag} needs TLS, which this build of etcdctl cannot speak");
-    Exit::bad_arguments(message)
-}
-
-fn open(path: &str) -> Result<(), Exit> {
-    match File::open(path) {
-        Ok(_) => Ok(()),
-        Err(error) => {
-            let reason = io_reason(&error);
-            Err(Exit::bad_arguments(format!("open {path}: {reason}")))
-        }
+/// Refuses lookups that this program cannot do.
+pub(crate) fn check_discovery(arguments: &Arguments) -> Result<(), Exit> {
+    if arguments.text("discovery-srv").is_empty() {
+        return Ok(());
     }
+    let message = "--discovery-srv needs SRV lookups, which this build of etcdctl cannot do; \
+                   name the members with --endpoints";
+    Err(Exit::error(message))
 }
 
 /// The reason as C libraries word it, without Rust's number.
@@ -72,32 +94,39 @@ mod tests {
     use super::*;
     use crate::flags::parse;
 
-    fn check_refused(words: &[&'static str], message: &str) {
+    fn applied(words: &[&'static str]) -> Result<Config, String> {
         let words: Vec<_> = words.iter().map(|word| (*word).into()).collect();
         let arguments = parse(crate::global::FLAGS, &words).unwrap();
-        let exit = check(&arguments).unwrap_err();
-        assert_eq!(exit.message.as_deref(), Some(message));
+        let mut config = Config::default();
+        let skip_verify = arguments.bool("insecure-skip-tls-verify");
+        match apply(&arguments, &GLOBAL, skip_verify, &mut config) {
+            Ok(()) => Ok(config),
+            Err(exit) => Err(exit.message.unwrap_or_default()),
+        }
     }
 
     /// A TLS flag that is dropped silently sends secrets in the clear.
     #[test]
-    fn what_cannot_be_kept_is_refused() {
-        check_refused(&["--cert="], "empty string is passed to --cert option");
-        check_refused(
+    fn what_is_asked_for_is_kept_or_refused() {
+        let check = |words: &[&'static str], message: &str| {
+            assert_eq!(applied(words).unwrap_err(), message);
+        };
+        check(&["--cert="], "empty string is passed to --cert option");
+        check(
             &["--cert=foo"],
             "KeyFile and CertFile must both be present[key: , cert: foo]",
         );
-        check_refused(
+        check(
             &["--cacert=/no/such"],
             "open /no/such: no such file or directory",
         );
-        check_refused(
+        check(
             &["--cacert=Cargo.toml"],
-            "--cacert needs TLS, which this build of etcdctl cannot speak",
+            "tls: failed to find any PEM data in certificate file Cargo.toml",
         );
-        check_refused(
-            &["--insecure-transport=false"],
-            "--insecure-transport=false needs TLS, which this build of etcdctl cannot speak",
-        );
+        let forced = applied(&["--insecure-transport=false"]).unwrap();
+        assert!(forced.tls_by_default && !forced.tls.skip_verify);
+        let skipping = applied(&["--insecure-skip-tls-verify"]).unwrap();
+        assert!(!skipping.tls_by_default && skipping.tls.skip_verify);
     }
 }

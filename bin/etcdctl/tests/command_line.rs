@@ -148,8 +148,8 @@ fn wrong_arguments_end_with_128() {
             "open /no/such: no such file or directory",
         ),
         (
-            &["get", "a", "--endpoints", "https://a:1"],
-            r#"endpoint "https://a:1" asks for TLS, which this program cannot speak"#,
+            &["get", "a", "--cacert", "/dev/null"],
+            "tls: failed to find any PEM data in certificate file /dev/null",
         ),
     ] {
         check(words, 128, &format!("Error: {message}"));

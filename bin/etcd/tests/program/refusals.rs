@@ -43,10 +43,7 @@ fn meaning() {
             "--heartbeat-interval 300",
             "--election-timeout[1000ms] should be at least as 5 times as --heartbeat-interval[300ms]",
         ),
-        (
-            "--cert-file a.pem",
-            "--cert-file cannot be set to \"a.pem\": TLS is not built yet",
-        ),
+        ("--cipher-suites FOO", "unexpected TLS cipher suite \"FOO\""),
         (
             "--config-file /nowhere/f.yml",
             "open /nowhere/f.yml: no such file or directory",
@@ -177,6 +174,26 @@ fn starts_that_fail() {
         (
             "--listen-metrics-urls https://127.0.0.1:0",
             "client TLS key/cert (--cert-file, --key-file) must be provided for metrics secure url",
+        ),
+        (
+            "--cert-file a.pem",
+            "KeyFile and CertFile must both be present[key: , cert: a.pem]",
+        ),
+        (
+            "--cert-file a.pem --key-file /nowhere/a.key",
+            "open a.pem: no such file or directory",
+        ),
+        (
+            "--peer-cert-file a --peer-key-file b --peer-client-key-file c",
+            "ClientKeyFile and ClientCertFile must both be present or both absent: key: c, cert: ]",
+        ),
+        (
+            "--peer-cert-file a --peer-key-file b --peer-cert-allowed-cn n --peer-cert-allowed-hostname h",
+            "AllowedCNs and AllowedHostnames are mutually exclusive (cns=[n], hostnames=[h])",
+        ),
+        (
+            "--peer-auto-tls --self-signed-cert-validity 0",
+            "selfSignedCertValidity is invalid,it should be greater than 0",
         ),
     ] {
         let ended = start(line);

@@ -73,6 +73,14 @@ pub(crate) const COMMAND: Command = Command {
     ..Command::EMPTY
 };
 
+/// The flags for TLS with the destination.
+const DESTINATION: secure::Names = secure::Names {
+    cert: "dest-cert",
+    key: "dest-key",
+    cacert: "dest-cacert",
+    insecure: "dest-insecure-transport",
+};
+
 /// How often the number of copied keys is printed.
 const REPORT_PERIOD: Duration = Duration::from_secs(30);
 /// Keys that one read of the first copy fetches.
@@ -118,24 +126,18 @@ fn target_config(
     source: &Config,
     destination: &str,
 ) -> Result<Config, Exit> {
-    for flag in ["dest-cert", "dest-key", "dest-cacert"] {
-        if !arguments.text(flag).is_empty() {
-            return Err(secure::no_tls(&format!("--{flag}")));
-        }
-    }
-    if !arguments.bool("dest-insecure-transport") {
-        return Err(secure::no_tls("--dest-insecure-transport=false"));
-    }
     let user = User {
         text: arguments.text("dest-user"),
         password: arguments.text("dest-password"),
         prompt: "Destination Password: ",
     };
-    Ok(Config {
+    let mut config = Config {
         endpoints: vec![destination.to_owned()],
         credentials: user.credentials()?,
         ..source.clone()
-    })
+    };
+    secure::apply(arguments, &DESTINATION, source.tls.skip_verify, &mut config)?;
+    Ok(config)
 }
 
 struct Mirror {

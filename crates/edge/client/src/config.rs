@@ -36,6 +36,10 @@ pub struct Config {
     pub receive_bytes_max: usize,
     /// Who the client is.
     pub credentials: Credentials,
+    /// What is shown to, and believed of, endpoints with TLS.
+    pub tls: tls::ClientFiles,
+    /// Whether endpoints without a scheme have TLS.
+    pub tls_by_default: bool,
 }
 
 /// The default of [`Config::send_bytes_max`]: what a server with default limits receives.
@@ -51,6 +55,8 @@ impl Default for Config {
             send_bytes_max: SEND_BYTES_MAX,
             receive_bytes_max: i32::MAX as usize,
             credentials: Credentials::None,
+            tls: tls::ClientFiles::default(),
+            tls_by_default: false,
         }
     }
 }

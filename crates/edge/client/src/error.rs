@@ -1,5 +1,7 @@
 //! Why a call did not succeed.
 
+use std::sync::Arc;
+
 use proto::error::{Code, Error as Known};
 use tonic::Status;
 
@@ -34,6 +36,9 @@ pub enum ClientError {
     /// An address is unusable.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
+    /// The files for TLS are unusable.
+    #[error("{0}")]
+    Tls(Arc<tls::TlsError>),
     /// The token has bytes that a header cannot carry.
     #[error("the auth token is not printable ASCII")]
     Token,
@@ -63,7 +68,7 @@ impl ClientError {
             Self::DeadlineExceeded { .. } => Code::DeadlineExceeded,
             Self::Canceled => Code::Cancelled,
             Self::NoEndpoints => Code::Unavailable,
-            Self::Endpoint(_) | Self::Token => Code::InvalidArgument,
+            Self::Endpoint(_) | Self::Tls(_) | Self::Token => Code::InvalidArgument,
             Self::Incomplete { .. } => Code::Internal,
             Self::SessionExpired | Self::NotLeader => Code::Unknown,
         }

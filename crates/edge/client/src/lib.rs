@@ -5,12 +5,13 @@
 //! member says that it is unavailable, writes never, because they might have been applied.
 //! Watches and lease keep-alives survive the loss of a connection: they continue where they were.
 //!
-//! Requests and answers are the messages of [`proto`]. Not here: flags, printing, and TLS.
+//! Requests and answers are the messages of [`proto`]. Not here: flags and printing.
 
 mod call;
 mod calls;
 mod concurrency;
 mod config;
+mod dial;
 mod endpoint;
 mod error;
 mod keepalive;

@@ -4,12 +4,14 @@
 //! trying again are the caller's business, see [`crate::call`].
 
 use std::error::Error as _;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::uri::PathAndQuery;
 use prost::Message;
 use proto::error::Code;
+use tls::{ClientFiles, ClientTls};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::client::Grpc;
@@ -19,7 +21,8 @@ use tonic::{Request, Status, Streaming};
 use tonic_prost::ProstCodec;
 
 use crate::config::Config;
-use crate::endpoint::Endpoint;
+use crate::dial::Dial;
+use crate::endpoint::{Endpoint, Security, Target};
 use crate::error::ClientError;
 
 /// Servers punish probes that come more often; Go's gRPC library has the same floor.
@@ -65,10 +68,12 @@ pub(crate) struct Headers {
 impl Transport {
     /// Prepares channels to all endpoints; nothing is dialled yet.
     pub(crate) fn new(config: &Config) -> Result<Self, ClientError> {
-        let links = config
-            .endpoints
-            .iter()
-            .map(|text| Link::new(Endpoint::parse(text)?, config))
+        let endpoints = config.endpoints.iter().map(|text| Endpoint::parse(text));
+        let endpoints = endpoints.collect::<Result<Vec<_>, _>>()?;
+        let tls = secure(&endpoints, config)?;
+        let links = endpoints
+            .into_iter()
+            .map(|endpoint| Link::new(endpoint, config, tls.as_ref()))
             .collect::<Result<Vec<_>, ClientError>>()?;
         if links.is_empty() {
             return Err(ClientError::NoEndpoints);
@@ -200,18 +205,57 @@ impl Transport {
     }
 }
 
+/// Whether an endpoint is spoken to with TLS.
+fn has_tls(endpoint: &Endpoint, config: &Config) -> bool {
+    match endpoint.security() {
+        Security::Plain => false,
+        Security::Tls => true,
+        Security::Open => config.tls_by_default,
+    }
+}
+
+/// TLS, if any endpoint needs it: its files are not read for nobody.
+fn secure(endpoints: &[Endpoint], config: &Config) -> Result<Option<ClientTls>, ClientError> {
+    if !endpoints.iter().any(|endpoint| has_tls(endpoint, config)) {
+        return Ok(None);
+    }
+    let files = ClientFiles {
+        protocols: vec![b"h2".to_vec()],
+        ..config.tls.clone()
+    };
+    let tls = ClientTls::new(files).map_err(|error| ClientError::Tls(Arc::new(error)))?;
+    Ok(Some(tls))
+}
+
 impl Link {
-    fn new(endpoint: Endpoint, config: &Config) -> Result<Self, ClientError> {
+    fn new(
+        endpoint: Endpoint,
+        config: &Config,
+        tls: Option<&ClientTls>,
+    ) -> Result<Self, ClientError> {
         let malformed = || crate::EndpointError::Malformed {
             text: endpoint.to_string(),
         };
-        let channel = Dialer::from_shared(endpoint.uri())
+        let tls = tls.filter(|_| has_tls(&endpoint, config));
+        let uri = match (tls, endpoint.target()) {
+            (None, _) => endpoint.uri(),
+            (Some(_), Target::Tcp(authority)) => format!("https://{authority}"),
+            // Servers ask for an authority, and a path is none.
+            (Some(_), Target::Unix(_)) => "https://localhost".to_owned(),
+        };
+        let dialer = Dialer::from_shared(uri)
             .map_err(|_| malformed())?
             .connect_timeout(config.dial_timeout)
             .http2_keep_alive_interval(config.keepalive_time.max(KEEPALIVE_TIME_MIN))
             .keep_alive_timeout(config.keepalive_timeout)
-            .tcp_nodelay(true)
-            .connect_lazy();
+            .tcp_nodelay(true);
+        let channel = match tls {
+            None => dialer.connect_lazy(),
+            Some(tls) => dialer.connect_with_connector_lazy(Dial {
+                endpoint: endpoint.clone(),
+                tls: tls.clone(),
+            }),
+        };
         Ok(Self {
             endpoint,
             channel,
