@@ -1,6 +1,6 @@
 //! How many files and connections the process may have open.
 
-use rustix::process::{Resource, getrlimit};
+use rustix::process::{Resource, getrlimit, setrlimit};
 
 /// What is kept for files and connections of the member itself.
 const RESERVED: u64 = 150;
@@ -15,7 +15,13 @@ pub(crate) struct TooFew {
 }
 
 /// Connections that a listener may have.
+///
+/// The limit is raised as far as the process may, as Go's runtime does.
 pub(crate) fn connections_max() -> Result<usize, TooFew> {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // Where that is not allowed, the limit stays what it was.
+    let _ = setrlimit(Resource::Nofile, limit);
     // No limit is no limit.
     for_limit(getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX))
 }

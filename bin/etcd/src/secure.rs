@@ -143,7 +143,7 @@ impl Side<'_> {
                 }
                 Ok(Some(Pair { cert, key }))
             }
-            (None, None) if makes_own => self.own_pair().map(Some),
+            (None, None) if makes_own => self.own_pair(log).map(Some),
             (None, None) => Ok(None),
             _ => Err(SecureError::Half {
                 key: self.text("key-file").to_owned(),
@@ -152,7 +152,7 @@ impl Side<'_> {
         }
     }
 
-    fn own_pair(&self) -> Result<Pair, SecureError> {
+    fn own_pair(&self, log: &Logger) -> Result<Pair, SecureError> {
         let data_dir = Path::new(self.settings.text("data-dir"));
         let dir = data_dir.join("fixtures").join(self.name);
         let hosts = self.urls().filter(|url| !url.scheme().is_unix());
@@ -160,7 +160,15 @@ impl Side<'_> {
         hosts.sort_unstable();
         hosts.dedup();
         let years = self.settings.uint("self-signed-cert-validity");
-        Ok(SelfSigned::find_or_make(&dir, &hosts, years)?.pair)
+        let own = SelfSigned::find_or_make(&dir, &hosts, years)?;
+        if own.has_replaced {
+            let fields = fields!["dir" => dir.display().to_string()];
+            log.warn(
+                "replaced a self-signed certificate whose kind of key is not supported",
+                fields,
+            );
+        }
+        Ok(own.pair)
     }
 
     fn is_own(&self, pair: &Pair) -> bool {

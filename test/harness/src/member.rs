@@ -108,13 +108,26 @@ impl Member {
     /// Where clients reach it.
     #[must_use]
     pub fn endpoint(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        format!("{}://127.0.0.1:{}", self.scheme(""), self.port)
     }
 
     /// Where other members reach it.
     #[must_use]
     pub fn peer_endpoint(&self) -> String {
-        format!("http://127.0.0.1:{}", self.peer_port)
+        format!("{}://127.0.0.1:{}", self.scheme("peer-"), self.peer_port)
+    }
+
+    /// With a certificate there is TLS.
+    fn scheme(&self, prefix: &str) -> &'static str {
+        let (given, own) = (
+            format!("--{prefix}cert-file="),
+            format!("--{prefix}auto-tls"),
+        );
+        let mut flags = self.flags.iter();
+        match flags.any(|flag| flag.starts_with(&given) || *flag == own) {
+            true => "https",
+            false => "http",
+        }
     }
 
     /// The port for clients.

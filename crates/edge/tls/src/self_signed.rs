@@ -43,7 +43,7 @@ pub enum SelfSignedError {
         source: io::Error,
     },
     /// The files of an earlier start cannot be used.
-    #[error("cannot use the certificate that was made before")]
+    #[error(transparent)]
     Earlier(#[from] TlsError),
 }
 
@@ -54,6 +54,9 @@ pub struct SelfSigned {
     pub pair: Pair,
     /// Whether it was made now.
     pub is_new: bool,
+    /// Whether it took the place of one whose key is of a kind that is not known here; the old files
+    /// are kept, as `*.pem.old`.
+    pub has_replaced: bool,
 }
 
 impl SelfSigned {
@@ -73,12 +76,20 @@ impl SelfSigned {
             cert: dir.join(CERT_FILE),
             key: dir.join(KEY_FILE),
         };
+        let mut has_replaced = false;
         if pair.cert.exists() && pair.key.exists() {
-            pair.load(&ring::default_provider())?;
-            return Ok(Self {
-                pair,
-                is_new: false,
-            });
+            match pair.load(&ring::default_provider()) {
+                Ok(_) => {
+                    return Ok(Self {
+                        pair,
+                        is_new: false,
+                        has_replaced,
+                    });
+                }
+                // As etcd makes them: a directory that was taken over must start.
+                Err(TlsError::Unusable { .. }) => has_replaced = true,
+                Err(error) => return Err(error.into()),
+            }
         }
         let key = KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384)?;
         let certificate = parameters(hosts, validity_years)?.self_signed(&key)?;
@@ -89,9 +100,18 @@ impl SelfSigned {
         let mut folders = fs::DirBuilder::new();
         folders.recursive(true).mode(0o700);
         folders.create(dir).map_err(failed(dir))?;
+        if has_replaced {
+            for path in [&pair.key, &pair.cert] {
+                fs::rename(path, path.with_extension("pem.old")).map_err(failed(path))?;
+            }
+        }
         write(&pair.key, &key.serialize_pem()).map_err(failed(&pair.key))?;
         write(&pair.cert, &certificate.pem()).map_err(failed(&pair.cert))?;
-        Ok(Self { pair, is_new: true })
+        Ok(Self {
+            pair,
+            is_new: true,
+            has_replaced,
+        })
     }
 }
 

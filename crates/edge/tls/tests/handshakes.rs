@@ -15,6 +15,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 
 const PIPE_BYTES: usize = 1 << 16;
 
+/// A key of a kind that is not known.
+const UNKNOWN_KEY: &str = "-----BEGIN PRIVATE KEY-----\nMAMCAQA=\n-----END PRIVATE KEY-----\n";
+
 /// An authority with a folder.
 struct World {
     dir: tempfile::TempDir,
@@ -406,6 +409,23 @@ async fn self_signed() {
     assert_eq!(made.pair.cert, fixtures.join("cert.pem"));
     let mode = fs::metadata(&made.pair.key).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
+
+    // As where etcd made one, on a curve that is not known here.
+    let foreign = dir.path().join("foreign");
+    fs::create_dir(&foreign).unwrap();
+    fs::copy(&made.pair.cert, foreign.join("cert.pem")).unwrap();
+    fs::write(foreign.join("key.pem"), UNKNOWN_KEY).unwrap();
+    let replaced = SelfSigned::find_or_make(&foreign, &hosts, 1).unwrap();
+    assert!(replaced.is_new && replaced.has_replaced);
+    assert_eq!(
+        fs::read(foreign.join("key.pem.old")).unwrap(),
+        UNKNOWN_KEY.as_bytes()
+    );
+    assert!(
+        !SelfSigned::find_or_make(&foreign, &hosts, 1)
+            .unwrap()
+            .is_new
+    );
 
     let pinned = ClientFiles {
         trusted_ca: Some(made.pair.cert.clone()),

@@ -6,5 +6,6 @@ mod faulty;
 mod hostile;
 mod node;
 mod requests;
+mod secured;
 mod snapshots;
 mod talk;

@@ -145,6 +145,7 @@ pub(crate) struct Node {
     pub(crate) metrics: Metrics,
     pub(crate) posts: Arc<AtomicUsize>,
     pub(crate) address: SocketAddr,
+    scheme: &'static str,
     threads: Threads,
 }
 
@@ -159,7 +160,21 @@ impl Node {
     }
 
     pub(crate) fn with(id: u64, address: &str, change: impl FnOnce(&mut Config)) -> Self {
-        let url: ListenAddress = format!("http://{address}").parse().unwrap();
+        Self::behind(id, address, Security::Plain, change)
+    }
+
+    /// A node whose peer port may speak TLS.
+    pub(crate) fn behind(
+        id: u64,
+        address: &str,
+        security: Security,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
+        let scheme = match security {
+            Security::Plain => "http",
+            _ => "https",
+        };
+        let url: ListenAddress = format!("{scheme}://{address}").parse().unwrap();
         let listener = Listener::bind(&url, SocketOptions::default()).unwrap();
         let ListenAddress::Tcp { host, port, .. } = listener.address().clone() else {
             unreachable!("a TCP address was asked for");
@@ -171,7 +186,7 @@ impl Node {
         let mut config = Config {
             local: id,
             cluster: CLUSTER,
-            peer_urls: vec![format!("http://{address}")],
+            peer_urls: vec![format!("{scheme}://{address}")],
             dial_timeout: Duration::from_secs(10),
             connector: Connector::plain(),
             scratch: Arc::new(MemDir::new()),
@@ -192,7 +207,7 @@ impl Node {
             }
         })
         .unwrap();
-        threads.serve(listener, PortKind::Peer, Security::Plain);
+        threads.serve(listener, PortKind::Peer, security);
         Self {
             id,
             memory,
@@ -200,12 +215,13 @@ impl Node {
             metrics,
             posts,
             address,
+            scheme,
             threads,
         }
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.scheme, self.address)
     }
 
     pub(crate) fn member(&self) -> (MemberId, Vec<String>) {
