@@ -22,13 +22,18 @@ fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|_| {}));
     let begin = Instant::now();
     let (mut seeds, mut failures, mut entries) = (0_u64, 0_u64, 0_u64);
+    // The same for the same seeds, in whichever process they run.
+    let mut digest = 0_u64;
     for seed in options.seeds {
         if options.time.is_some_and(|time| begin.elapsed() >= time) {
             break;
         }
         seeds += 1;
         match sim::run(seed, options.bug) {
-            Ok(outcome) => entries += outcome.entries,
+            Ok(outcome) => {
+                entries += outcome.entries;
+                digest = digest.rotate_left(1) ^ outcome.digest;
+            }
             Err(failure) => {
                 failures += 1;
                 println!("seed {seed} fails: {}", failure.violation);
@@ -42,7 +47,7 @@ fn main() -> ExitCode {
         }
     }
     println!(
-        "{seeds} seeds, {failures} failed, {entries} entries committed, {:.1} s",
+        "{seeds} seeds, {failures} failed, {entries} entries committed, {:.1} s, digest {digest:016x}",
         begin.elapsed().as_secs_f64()
     );
     match failures {

@@ -1,4 +1,4 @@
-//! Answers to clients, against the log and in real time.
+//! Answers to clients, against the log and in real time: linearizability.
 
 use apply::Rejected;
 use mvcc::{RangeQuery, RangeResult};

@@ -7,7 +7,7 @@
 //!   equal hashes; one leader and one vote of each member a term ([`Ledger`]).
 //! - *Linearizability*: the order of the log is the order of the history. Each answer is what the model
 //!   gives at the request's place in the log; a read shows the model at its revision; and whatever a
-//!   client was told before somebody asked is included in what that one is told ([`History`]).
+//!   client was told before somebody asked is included in what that one is told (the parts of [`Ledger`] in `history.rs`).
 //! - *Durability*: what was acknowledged is in the log that everybody ends with.
 //! - *Watches* and *leases*: see [`Watched`] and [`Leases`].
 
