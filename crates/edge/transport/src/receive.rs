@@ -1,22 +1,28 @@
-//! A snapshot that arrives: its message, then a database that may be larger than memory.
+//! The bodies of posts: a message, or a snapshot with a database that may be larger than memory.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use disk::{Dir, File, OpenMode};
 use peer::{FrameError, Message, SnapshotReader};
 use rpc::{Upload, UploadError};
+use tokio::time::timeout;
 
 /// Bytes that are gathered before they are written.
 const WRITE_BYTES: usize = 1 << 20;
+/// A sender that is silent for so long is given up: others wait for its place.
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Why a snapshot has not arrived.
+/// Why a message or a snapshot has not arrived.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReceiveError {
     #[error("cannot read the body")]
     Upload(#[from] UploadError),
+    #[error("nothing came for {READ_TIMEOUT:?}")]
+    Silent,
     #[error(transparent)]
     Frame(#[from] FrameError),
     #[error("the body ends within its message")]
@@ -25,11 +31,31 @@ pub(crate) enum ReceiveError {
     Disk(#[source] io::Error),
 }
 
+/// The next piece of a body, if it comes soon.
+async fn next(upload: &mut Upload) -> Result<Option<Bytes>, ReceiveError> {
+    match timeout(READ_TIMEOUT, upload.chunk()).await {
+        Ok(piece) => Ok(piece.transpose()?),
+        Err(_) => Err(ReceiveError::Silent),
+    }
+}
+
+/// Reads a whole body of at most `bytes_max` bytes.
+pub(crate) async fn read_all(upload: &mut Upload, bytes_max: u64) -> Result<Bytes, ReceiveError> {
+    let mut all = BytesMut::new();
+    while let Some(piece) = next(upload).await? {
+        if (all.len() + piece.len()) as u64 > bytes_max {
+            return Err(UploadError::TooLarge { bytes_max }.into());
+        }
+        all.extend_from_slice(&piece);
+    }
+    Ok(all.freeze())
+}
+
 /// Reads the message before the database; returns it and the database's first bytes.
 pub(crate) async fn read_head(upload: &mut Upload) -> Result<(Message, Bytes), ReceiveError> {
     let mut reader = SnapshotReader::default();
-    while let Some(piece) = upload.chunk().await {
-        if let Some(found) = reader.push(&piece?)? {
+    while let Some(piece) = next(upload).await? {
+        if let Some(found) = reader.push(&piece)? {
             return Ok(found);
         }
     }
@@ -51,8 +77,8 @@ pub(crate) async fn keep(
         offset: 0,
         gathered: BytesMut::from(&first[..]),
     };
-    while let Some(piece) = upload.chunk().await {
-        writer.gathered.extend_from_slice(&piece?);
+    while let Some(piece) = next(upload).await? {
+        writer.gathered.extend_from_slice(&piece);
         if writer.gathered.len() >= WRITE_BYTES {
             writer.write().await?;
         }

@@ -123,7 +123,7 @@ impl PeerHttp {
     /// Takes one message.
     async fn post(&self, headers: &HeaderMap, upload: &mut Upload, from: &str) -> HttpResponse {
         let shared = &self.0;
-        let body = match upload.read_all(POST_BYTES_MAX).await {
+        let body = match receive::read_all(upload, POST_BYTES_MAX).await {
             Ok(body) => body,
             Err(error) => {
                 let error = chain(&error);

@@ -5,9 +5,10 @@ use std::net::{Shutdown, TcpStream};
 
 use bytes::Bytes;
 use peer::{Message, Snapshot, encode_message, snapshot_head};
+use prometheus::{Registry, TextEncoder};
 use types::{Index, MemberId, SnapshotMark, Term};
 
-use crate::node::{Node, PATIENCE};
+use crate::node::{Node, PATIENCE, until};
 
 const HEADERS: &str = "X-Server-From: 2\r\nX-Server-Version: 3.7.1\r\n\
      X-Min-Cluster-Version: 3.0.0\r\nX-Etcd-Cluster-Id: c1\r\n";
@@ -208,6 +209,28 @@ fn snapshot(kind: u64, to: u64, index: u64) -> Message {
         }),
         ..Message::default()
     }
+}
+
+/// A sender that stops in the middle must not keep others from sending.
+#[test]
+fn stalled_snapshot() {
+    let node = node();
+    let post = "POST /raft/snapshot";
+    let body = [&snapshot_head(&snapshot(7, 1, 5))[..], b"image"].concat();
+    let whole = request(post, HEADERS, &body);
+    let mut stalled = TcpStream::connect(node.address).unwrap();
+    stalled.write_all(&whole[..whole.len() - 2]).unwrap();
+    let registry = Registry::new();
+    node.metrics.register(&registry).unwrap();
+    until(|| {
+        let text = TextEncoder::new().encode_to_string(&registry.gather());
+        let line = "etcd_network_snapshot_receive_inflights_total{From=\"2\"} 1\n";
+        text.unwrap().contains(line)
+    });
+    assert_eq!(ask(&node, post, HEADERS, &body).0, 503);
+    until(|| ask(&node, post, HEADERS, &body).0 == 204);
+    let _ = stalled.read_to_end(&mut Vec::new());
+    node.stop();
 }
 
 /// Snapshots that are none must not reach consensus, whole or not.
