@@ -128,6 +128,7 @@ fn snapshot(engine: &Engine, view: &Snapshot) -> Result<raft::Snapshot, Outgoing
             term,
             conf: Some(members.conf_state()),
         },
-        data: Bytes::from_static(b"{}"),
+        // Members before 3.7 read who belongs to the cluster from it.
+        data: Bytes::from(members.encode_version2(index)),
     })
 }

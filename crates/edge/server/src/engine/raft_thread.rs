@@ -67,6 +67,8 @@ pub(crate) struct RaftThread {
     pub(crate) log: Inbox<LogInput>,
     pub(crate) apply: Inbox<ApplyInput>,
     pub(crate) tick: Duration,
+    /// Ticks that a start counts as past: nobody was heard before it either.
+    pub(crate) ticks_skipped: u32,
     /// A snapshot that consensus was told of in this turn.
     pub(crate) received: Option<Index>,
 }
@@ -77,6 +79,9 @@ impl RaftThread {
         let mut answers = Sorter::new(self.engine.post().clone());
         let mut batch = Vec::new();
         let mut next_tick = Instant::now() + self.tick;
+        for _ in 0..self.ticks_skipped {
+            self.member.handle(Input::Tick);
+        }
         self.carry_out(&mut answers);
         while inbox.take(&mut batch, Some(next_tick)) {
             self.handle(&mut batch);

@@ -36,6 +36,11 @@ const SNAPSHOT_GRACE: Duration = Duration::from_secs(30);
 /// After how long the leader is asked again for a read that it has not confirmed.
 const READ_RETRY: Duration = Duration::from_millis(500);
 
+/// Bytes of entries on their way to one follower; a larger entry goes alone.
+const INFLIGHT_BYTES_MAX: u64 = 64 << 20;
+/// Heartbeats that a member waits for at least after its start, until it stands for election.
+const TICKS_LEFT: u32 = 2;
+
 /// What an engine is told once.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -192,6 +197,7 @@ fn member_config(config: &Config, member: MemberId) -> member::Config {
     let raft_config = raft::Config {
         election_ticks: config.election_ticks,
         pre_vote: config.pre_vote,
+        max_inflight_bytes: INFLIGHT_BYTES_MAX,
         ..raft::Config::new(member, unix_millis() ^ member.0)
     };
     let tick = config.heartbeat.max(Duration::from_millis(1));
@@ -287,6 +293,11 @@ impl Opened {
             log: log.clone(),
             apply: apply.clone(),
             tick: config.heartbeat,
+            // Without pre-votes a member that does not know its leader yet would depose it.
+            ticks_skipped: match config.pre_vote {
+                true => config.election_ticks.saturating_sub(TICKS_LEFT),
+                false => 0,
+            },
             received: None,
         };
         let stop = Arc::new(AtomicBool::new(false));
