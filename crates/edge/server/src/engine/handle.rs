@@ -17,7 +17,7 @@ use prost::Message;
 use proto::error::Error;
 use proto::etcdserverpb::{InternalRaftRequest, RequestHeader};
 use tokio::sync::{Notify, oneshot};
-use types::{EntryKind, MemberId, RequestId};
+use types::{EntryKind, MemberId, RequestId, Term};
 
 use super::inbox::Inbox;
 use super::mailbox::{Letter, RequestIds};
@@ -125,6 +125,25 @@ impl Handle {
             let (id, data) = prepared?;
             self.submit(id, EntryKind::Normal, data).await
         }
+    }
+
+    /// The same for what only the leader of `term` may ask for, by its own clock: it is never passed
+    /// on to another leader.
+    ///
+    /// # Errors
+    /// As [`Handle::propose`]; a member that does not lead in that term gets no answer in time.
+    pub async fn propose_in(
+        &self,
+        term: Term,
+        who: Who<'_>,
+        request: InternalRaftRequest,
+    ) -> Result<Applied, Error> {
+        let (id, data) = self.prepare(who, request)?;
+        let kind = EntryKind::Normal;
+        let input = RaftInput::ProposeIn(term, Proposal { id, kind, data });
+        let purpose = Purpose::Proposal { had_leader: true };
+        let applied = self.0.ask(id, input, purpose).await?;
+        applied.ok_or(Error::Stopped)
     }
 
     /// Numbers and encodes a request, if it may be proposed.

@@ -129,6 +129,7 @@ async fn expire_leases(handle: Handle) {
     loop {
         interval.tick().await;
         let engine = handle.engine();
+        let term = engine.status().term();
         if engine.status().leader() != engine.member_id() {
             continue;
         }
@@ -150,7 +151,8 @@ async fn expire_leases(handle: Handle) {
                     user: auth::ROOT,
                     revision,
                 };
-                if handle.propose_as(root, request).await.is_ok() {
+                // Its successor may have renewed the lease.
+                if handle.propose_in(term, root, request).await.is_ok() {
                     handle.engine().meters().lease_expired();
                 }
                 drop(permit);

@@ -34,6 +34,8 @@ pub(crate) struct Proposal {
 pub(crate) enum RaftInput {
     /// Replicate a request.
     Propose(Proposal),
+    /// Replicate a request if this member leads in this term; it is not passed on.
+    ProposeIn(Term, Proposal),
     /// Confirm a linearizable read.
     Read(RequestId),
     /// A write of the log is durable.
@@ -112,6 +114,10 @@ impl RaftThread {
                 RaftInput::Propose(Proposal { id, data, .. }) => {
                     self.propose(&mut proposals);
                     self.member.handle(Input::ConfChange(id, data));
+                }
+                RaftInput::ProposeIn(term, Proposal { id, data, .. }) => {
+                    self.propose(&mut proposals);
+                    self.member.handle(Input::ProposeIn(term, vec![(id, data)]));
                 }
                 RaftInput::Read(id) => reads.push(id),
                 RaftInput::Persisted(ticket) => self.member.handle(Input::Persisted(ticket)),
