@@ -28,7 +28,10 @@ pub struct Permit<'a> {
 
 impl Permit<'_> {
     /// Whether a request of the log may be applied. Other kinds than these are decided at the door.
-    pub(crate) fn request(&self, request: &InternalRaftRequest) -> Result<(), Rejected> {
+    ///
+    /// # Errors
+    /// As [`Permit::range`].
+    pub fn request(&self, request: &InternalRaftRequest) -> Result<(), Rejected> {
         if !self.auth.is_enabled() {
             return Ok(());
         }

@@ -108,10 +108,15 @@ impl Services {
         caller: &'a Identity,
         request: InternalRaftRequest,
     ) -> impl Future<Output = Result<(apply::Response, i64), Status>> + use<'a> {
+        // A transaction that touches nothing is everybody's, as in etcd.
+        let is_refused = self.permit_known(caller).is_err()
+            && self
+                .permit(caller, |permit| permit.request(&request))
+                .is_err();
         // Encoded at once: the message is large, and a future keeps what it holds.
         let applied = self.handle.propose_as(caller.who(), request);
         async move {
-            if self.permit_known(caller).is_err() {
+            if is_refused {
                 Box::pin(self.permit_proposal(caller)).await?;
             }
             let Applied {
