@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use cluster::Version;
 use disk::File;
 use proto::limits::CLUSTER_VERSION;
 use store::{Bucket, Snapshot, StoreFault};
@@ -16,6 +17,13 @@ const SCAN_RECORDS: usize = 4096;
 const SCAN_BYTES: usize = 4 << 20;
 /// Where the version of the storage is kept.
 const STORAGE_VERSION: &[u8] = b"storageVersion";
+
+/// Where the version of the cluster is kept.
+const CLUSTER_VERSION_KEY: &[u8] = b"clusterVersion";
+/// The first version with a version of the storage.
+const FIRST_STORED: Version = Version::minor(3, 6);
+/// What a cluster is at before its members have agreed on a version.
+const UNDECIDED: Version = Version::minor(3, 0);
 
 /// A key and a value of a bucket, if it can be read.
 type Pair = Result<(Bytes, Bytes), StoreFault>;
@@ -41,19 +49,39 @@ pub fn export(snapshot: &Snapshot, file: Arc<dyn File>) -> Result<u64, ExportErr
         small(&mut writer, snapshot, bucket)?;
     }
     let mut meta = snapshot.bucket(Bucket::Meta).clone();
-    meta.entry(Bytes::from_static(STORAGE_VERSION))
-        .or_insert_with(|| Bytes::from_static(CLUSTER_VERSION.as_bytes()));
+    match storage_version_of(snapshot) {
+        Some(version) => meta.insert(Bytes::from_static(STORAGE_VERSION), version.into()),
+        None => meta.remove(STORAGE_VERSION),
+    };
     let name = Bucket::Meta.name().as_bytes();
     writer.bucket(name, meta.into_iter().map(Pair::Ok))?;
     Ok(writer.finish()?)
 }
 
-/// The version of the storage that an exported database says it has.
+/// The version of the storage that an exported database says it has; empty if it says none.
 #[must_use]
 pub fn storage_version(snapshot: &Snapshot) -> String {
-    match snapshot.bucket(Bucket::Meta).get(STORAGE_VERSION) {
-        Some(version) => String::from_utf8_lossy(version).into_owned(),
-        None => CLUSTER_VERSION.to_owned(),
+    storage_version_of(snapshot).unwrap_or_default()
+}
+
+fn storage_version_of(snapshot: &Snapshot) -> Option<String> {
+    effective_version(
+        snapshot.bucket(Bucket::Meta).get(STORAGE_VERSION),
+        snapshot.bucket(Bucket::Cluster).get(CLUSTER_VERSION_KEY),
+    )
+}
+
+/// The version of a storage: as in etcd it follows the cluster's once the members have agreed on one,
+/// and before 3.6 there is none. Both are texts as they are stored.
+fn effective_version(stored: Option<&Bytes>, cluster: Option<&Bytes>) -> Option<String> {
+    let parse = |text: &Bytes| std::str::from_utf8(text).ok()?.parse::<Version>().ok();
+    match cluster.and_then(parse).map(Version::without_patch) {
+        Some(version) if version >= FIRST_STORED => Some(version.to_string()),
+        Some(version) if version > UNDECIDED => None,
+        _ => Some(match stored {
+            Some(version) => String::from_utf8_lossy(version).into_owned(),
+            None => CLUSTER_VERSION.to_owned(),
+        }),
     }
 }
 
@@ -118,5 +146,28 @@ impl Iterator for Records<'_> {
             Some(entry) => Some(Ok(entry)),
             None => self.read_more().transpose(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A database that says another version than its cluster is refused by etcd of either.
+    #[test]
+    fn versions_follow_the_cluster() {
+        let check = |stored: &'static str, cluster: &'static str, expected: Option<&str>| {
+            let text = |text: &'static str| (!text.is_empty()).then(|| Bytes::from(text));
+            let found = effective_version(text(stored).as_ref(), text(cluster).as_ref());
+            assert_eq!(found.as_deref(), expected, "{stored:?} {cluster:?}");
+        };
+        check("", "", Some("3.7.0"));
+        check("3.6.0", "", Some("3.6.0"));
+        check("3.6.0", "3.0.0", Some("3.6.0"));
+        check("3.6.0", "3.7.0", Some("3.7.0"));
+        check("3.7.0", "3.6.0", Some("3.6.0"));
+        check("3.7.0", "3.5.0", None);
+        check("", "3.5.0", None);
+        check("3.7.0", "nonsense", Some("3.7.0"));
     }
 }

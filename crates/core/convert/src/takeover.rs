@@ -381,7 +381,9 @@ fn clear(member: &dyn Dir) -> Result<(), TakeoverError> {
             .remove(&path)
             .map_err(|source| fault(member, "remove", &path, source))?;
     }
-    Ok(())
+    member
+        .remove_dir(BUILDING)
+        .map_err(|source| fault(member, "remove", BUILDING, source))
 }
 
 /// Imports, and reads back what the member will read at its start.

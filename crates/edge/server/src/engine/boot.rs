@@ -138,8 +138,10 @@ pub(super) fn boot(config: &Config) -> Result<Booted, StartError> {
         true => None,
         false => Some(Initial::new(config)?),
     };
-    takeover::run(config)?;
+    // First, because a member without a store and with an old database beside it looks like one whose
+    // takeover was interrupted.
     install::recover(member_dir, || newest_mark(config, &wal_dir))?;
+    takeover::run(config)?;
     for name in [install::CURRENT, "tmp"] {
         member_dir
             .create_dir_all(name)
