@@ -23,6 +23,19 @@ static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
 /// # Errors
 /// When Go is missing, or a test fails: what it printed is part of the error.
 pub fn test(package: &str, prefix: &str, scratch: &str) -> Result<()> {
+    test_with(package, prefix, scratch, &[])
+}
+
+/// As [`test`], with programs that the tests find by these variables.
+///
+/// # Errors
+/// As for [`test`].
+pub fn test_with(
+    package: &str,
+    prefix: &str,
+    scratch: &str,
+    programs: &[(&str, PathBuf)],
+) -> Result<()> {
     let tests = build(package, scratch)?;
     // The tests find the tool beside the server.
     program("etcdutl")?;
@@ -30,6 +43,7 @@ pub fn test(package: &str, prefix: &str, scratch: &str) -> Result<()> {
         .args(["-test.run", &format!("^Test{prefix}"), "-test.v"])
         .args(["-test.parallel", "4", "-test.timeout", "10m"])
         .env(PROGRAM, program("etcd")?)
+        .envs(programs.iter().map(|(name, path)| (name, path)))
         .current_dir(repository(MODULE).join(package))
         .output()
         .with_context(|| format!("{} could not be started", tests.display()))?;
@@ -60,6 +74,19 @@ pub fn published(program: &str, scratch: &str) -> Result<PathBuf> {
         "go",
         &["build", "-o", output, &package],
     )?;
+    Ok(path)
+}
+
+/// Builds an etcd of an older version, which has a module of its own, into a folder.
+///
+/// # Errors
+/// When Go is missing or the build fails.
+pub fn old(name: &str, scratch: &str) -> Result<PathBuf> {
+    tool::require("go", "version")?;
+    let path = PathBuf::from(scratch).join("published").join(name);
+    let output = path.to_str().context("the scratch folder's path")?;
+    let module = repository("test/interop/old").join(name);
+    tool::run(&module, "go", &["build", "-o", output, "."])?;
     Ok(path)
 }
 

@@ -81,6 +81,15 @@ fn snapshots_are_restored() {
     go("server", "Restore");
 }
 
+/// Directories of etcd 3.5 and 3.6 are taken over, and their snapshots go back to them.
+#[test]
+fn older_versions() {
+    let scratch = env!("CARGO_TARGET_TMPDIR");
+    let programs = [("ETCD35_PROGRAM", "etcd35"), ("ETCD36_PROGRAM", "etcd36")]
+        .map(|(variable, name)| (variable, harness::go::old(name, scratch).expect(name)));
+    harness::go::test_with("server", "Old", scratch, &programs).expect("Old");
+}
+
 /// etcd's own reader reads the log.
 #[test]
 fn the_log_is_etcds() {

@@ -38,7 +38,9 @@ type Member struct {
 	client string
 	peer   string
 	// Whether the next start is one of etcd itself.
-	real    bool
+	real bool
+	// The program of the next start, if it is neither etcd itself nor the one under test.
+	other   string
 	process *exec.Cmd
 	ended   chan error
 }
@@ -65,11 +67,21 @@ func New(t testing.TB, flags ...string) *Member {
 // program must run etcd when it finds the variable Real.
 func (m *Member) UseReal(real bool) { m.real = real }
 
+// UseProgram makes the following starts those of another program with etcd's flags.
+func (m *Member) UseProgram(path string) { m.other = path }
+
 // PeerURL is where other members reach the member.
 func (m *Member) PeerURL() string { return m.peer }
 
-// Restart starts the stopped member again, on the same directory and ports.
+// Restart starts the stopped member again, on the same directory and ports, and waits until it serves.
 func (m *Member) Restart() {
+	m.t.Helper()
+	m.Launch()
+	m.AwaitReady()
+}
+
+// Launch starts the stopped member again and does not wait.
+func (m *Member) Launch() {
 	m.t.Helper()
 	program, environment := os.Getenv(Program), []string{}
 	if m.real {
@@ -78,6 +90,9 @@ func (m *Member) Restart() {
 			m.t.Fatal(err)
 		}
 		program, environment = self, []string{Real + "=1"}
+	}
+	if m.other != "" {
+		program = m.other
 	}
 	if program == "" {
 		m.t.Fatalf("%s must name the etcd binary under test", Program)
@@ -99,10 +114,10 @@ func (m *Member) Restart() {
 	m.ended = ended
 	process := m.process
 	go func() { ended <- process.Wait() }()
-	m.awaitReady()
 }
 
-func (m *Member) awaitReady() {
+// AwaitReady waits until the member serves clients.
+func (m *Member) AwaitReady() {
 	m.t.Helper()
 	deadline := time.After(startLimit)
 	for !m.HasLogged(ready) {

@@ -146,3 +146,46 @@ func TestRestoreVerifies(t *testing.T) {
 		etcdutl(t, "snapshot", "restore", c.file, "--data-dir", dir, "--skip-hash-check")
 	}
 }
+
+// A snapshot becomes a cluster of three: each directory is restored on its own, and they find each other.
+func TestRestoreSeveral(t *testing.T) {
+	ctx := limited(t)
+	member := process.Start(t, fast...)
+	history(t, ctx, member.Connect())
+	before := get(t, ctx, member.Connect(), 0)
+	sum := hash(t, ctx, member.Connect(), before.Header.Revision)
+	file := save(t, member)
+	var members []*process.Member
+	var cluster []string
+	for n := range 3 {
+		name := fmt.Sprint("m", n)
+		restored := process.New(t, append(fast, "--name="+name)...)
+		members = append(members, restored)
+		cluster = append(cluster, name+"="+restored.PeerURL())
+	}
+	for n, restored := range members {
+		etcdutl(t, "snapshot", "restore", file, "--data-dir", restored.DataDir(), "--name", fmt.Sprint("m", n),
+			"--initial-cluster", strings.Join(cluster, ","), "--initial-advertise-peer-urls", restored.PeerURL())
+		handOver(t, restored)
+		restored.UseReal(true)
+		restored.Launch()
+	}
+	for _, restored := range members {
+		restored.AwaitReady()
+		client := restored.Connect()
+		if after := get(t, ctx, client, 0); after.Header.Revision != before.Header.Revision || after.Count != before.Count {
+			t.Fatalf("revision %d and %d keys, were %d and %d",
+				after.Header.Revision, after.Count, before.Header.Revision, before.Count)
+		}
+		if again := hash(t, ctx, client, before.Header.Revision); again != sum {
+			t.Fatalf("hash %x, was %x", again, sum)
+		}
+	}
+	listed, err := members[0].Connect().MemberList(ctx)
+	if err != nil || len(listed.Members) != 3 {
+		t.Fatalf("members %v, %v", listed, err)
+	}
+	if _, err := members[2].Connect().Put(ctx, "a", "b"); err != nil {
+		t.Fatal(err)
+	}
+}

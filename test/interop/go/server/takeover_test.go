@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	bolt "go.etcd.io/bbolt"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -224,10 +225,12 @@ func TestTakeoverKeepsAuth(t *testing.T) {
 	must(real.RoleGrantPermission(ctx, "reader", "a", "b", clientv3.PermissionType(clientv3.PermRead)))
 	must(real.UserAdd(ctx, "someone", "secret"))
 	must(real.UserGrantRole(ctx, "someone", "reader"))
+	must(real.UserAdd(ctx, "root", "root"))
+	must(real.UserGrantRole(ctx, "root", "root"))
 	member.Stop()
 	db := filepath.Join(member.DataDir(), "member", "snap", "db")
 	before := buckets(t, db)
-	if len(before["authUsers"]) != 1 || len(before["authRoles"]) != 1 {
+	if len(before["authUsers"]) != 2 || len(before["authRoles"]) != 1 {
 		t.Fatalf("users and roles %v", before)
 	}
 
@@ -279,4 +282,97 @@ func TestTakeoverCanBeUndone(t *testing.T) {
 	member.UseReal(true)
 	member.Restart()
 	same(t, "undone", before, capture(t, ctx, member.Connect(), -1))
+}
+
+// The process is killed again and again while it takes a directory over; in the end nothing is missing.
+func TestTakeoverIsKilled(t *testing.T) {
+	ctx := limited(t)
+	member := process.New(t, fast...)
+	member.UseReal(true)
+	member.Restart()
+	real := member.Connect()
+	big := strings.Repeat("v", 20_000)
+	for n := range 300 {
+		if _, err := real.Put(ctx, fmt.Sprint("big/", n), big); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := capture(t, ctx, real, -1)
+	member.Kill()
+	member.UseReal(false)
+	for n := range 10 {
+		member.Launch()
+		time.Sleep(time.Duration(5*n*n) * time.Millisecond) // Any moment is a good one.
+		member.Kill()
+	}
+	member.Restart()
+	same(t, "taken over", before, capture(t, ctx, member.Connect(), -1))
+	snap := filepath.Join(member.DataDir(), "member", "snap")
+	if _, err := os.Stat(filepath.Join(snap, "db.etcd")); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Whoever had a password and permissions under etcd has them after the takeover, even if the last of it
+// stood in the log alone.
+func TestTakeoverWithAuthOn(t *testing.T) {
+	ctx := limited(t)
+	member := process.New(t, fast...)
+	member.UseReal(true)
+	member.Restart()
+	real := member.Connect()
+	few(t, ctx, real)
+	as := func(name, password string) *clientv3.Client {
+		t.Helper()
+		client, err := clientv3.New(clientv3.Config{
+			Endpoints: []string{member.Endpoint()}, Username: name, Password: password, DialTimeout: time.Minute,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { client.Close() })
+		return client
+	}
+	must := func(_ any, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(real.RoleAdd(ctx, "reader"))
+	must(real.RoleGrantPermission(ctx, "reader", "key", "kez", clientv3.PermissionType(clientv3.PermRead)))
+	must(real.UserAdd(ctx, "root", "root's"))
+	must(real.UserGrantRole(ctx, "root", "root"))
+	must(real.UserAdd(ctx, "someone", "secret"))
+	must(real.UserGrantRole(ctx, "someone", "reader"))
+	must(real.AuthEnable(ctx))
+	before, err := as("root", "root's").AuthStatus(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	member.Kill()
+
+	member.UseReal(false)
+	member.Restart()
+	after, err := as("root", "root's").AuthStatus(ctx)
+	if err != nil || !after.Enabled || after.AuthRevision != before.AuthRevision {
+		t.Fatalf("auth status was %v and is %v, %v", before, after, err)
+	}
+	someone := as("someone", "secret")
+	must(someone.Get(ctx, "key0"))
+	if _, err := someone.Put(ctx, "key0", ""); err == nil {
+		t.Fatal("a reader writes")
+	}
+	if _, err := member.Connect().Get(ctx, "key0"); err == nil {
+		t.Fatal("a stranger reads")
+	}
+	if _, err := clientv3.New(clientv3.Config{
+		Endpoints: []string{member.Endpoint()}, Username: "someone", Password: "wrong", DialTimeout: time.Minute,
+	}); err == nil {
+		t.Fatal("a wrong password is taken")
+	}
+	users, err := as("root", "root's").UserList(ctx)
+	if err != nil || !slices.Equal(users.Users, []string{"root", "someone"}) {
+		t.Fatalf("users %v, %v", users, err)
+	}
 }
