@@ -241,11 +241,12 @@ impl Member {
         }
     }
 
-    /// Whether this member leads, is the only voter, and has applied all that earlier terms left:
-    /// then a read of the applied state is linearizable without asking anybody.
+    /// Whether this member leads, is the only one, and has applied all that earlier terms left: then
+    /// a read of the applied state is linearizable without asking anybody. A learner would do harm:
+    /// it may apply a write, and acknowledge it, before its leader does.
     #[must_use]
     pub fn is_sole_leader(&self) -> bool {
-        self.led_from.is_some_and(|first| self.applied >= first) && self.is_sole_voter
+        self.led_from.is_some_and(|first| self.applied >= first) && self.is_alone
     }
 
     /// The highest committed index.
