@@ -4,7 +4,11 @@
 const FIXED: std::ops::Range<u64> = 0..150;
 
 /// Seeds that showed a bug once, with what it was.
-const FOUND: [(u64, &str); 4] = [
+const FOUND: [(u64, &str); 5] = [
+    (
+        311_724,
+        "a leader taken to be alone answered before what its learner had acknowledged",
+    ),
     (211, "a checkpoint of a lease was rounded down"),
     (
         200_185,
