@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use server::Feature;
+
 use crate::notation::number;
 use crate::notation::quote::quote;
 
@@ -179,6 +181,19 @@ impl Gates {
             Some(gate) => Err(GateError::NotBuilt(gate.name)),
             None => Ok(()),
         }
+    }
+
+    /// All gates, as `/metrics` shows them.
+    pub(crate) fn features(&self) -> Vec<Feature> {
+        let feature = |gate: &Gate| Feature {
+            name: gate.name,
+            stage: match gate.stage {
+                Stage::Alpha => "ALPHA",
+                Stage::Beta => "BETA",
+            },
+            enabled: self.holds(gate),
+        };
+        GATES.iter().map(feature).collect()
     }
 
     /// The gates that were named, sorted, as they are written.

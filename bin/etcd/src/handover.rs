@@ -58,6 +58,9 @@ pub(crate) enum HandoverError {
     Credentials(#[from] TokenOptionsError),
 }
 
+/// A call that takes so long is worth a warning, unless something else is said.
+const SLOW_CALL: Duration = Duration::from_millis(300);
+
 /// What the server is to be started with.
 pub(crate) fn server_config(
     settings: &Settings,
@@ -90,6 +93,7 @@ pub(crate) fn server_config(
         metrics: addresses("listen-metrics-urls")?,
         gateway: settings.is_on("enable-grpc-gateway"),
         tls,
+        features: settings.gates().features(),
         warning_apply: settings
             .duration("warning-apply-duration")
             .positive()
@@ -247,6 +251,13 @@ fn rpc_config(settings: &Settings, threads: usize, connections_max: usize) -> rp
         access: AccessControl {
             origins: allowed("cors"),
             hosts: allowed("host-whitelist"),
+        },
+        timing: rpc::Timing {
+            extensive: settings.text("metrics") == "extensive",
+            slow_from: settings
+                .duration("warning-unary-request-duration")
+                .positive()
+                .or(Some(SLOW_CALL)),
         },
     }
 }

@@ -7,6 +7,7 @@
 mod boltfiles;
 mod entries;
 mod files;
+mod gateways;
 mod logs;
 mod peers;
 mod records;
@@ -25,7 +26,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 12] = [
     Target {
         name: "apply_entries",
         run: entries::apply,
@@ -37,6 +38,10 @@ pub const TARGETS: [Target; 11] = [
     Target {
         name: "cluster_changes",
         run: records::cluster,
+    },
+    Target {
+        name: "gateway_bodies",
+        run: gateways::bodies,
     },
     Target {
         name: "lease_records",

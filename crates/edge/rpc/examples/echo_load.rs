@@ -107,6 +107,7 @@ async fn main() {
         max_concurrent_streams: u32::MAX,
         keepalive: None,
         access: AccessControl::default(),
+        timing: rpc::Timing::default(),
     };
     let threads = Threads::start(&config, |_| Services {
         grpc: Rc::new(Echo),

@@ -54,7 +54,7 @@ pub use http1::{HttpHandler, HttpRequest, HttpResponse, replies};
 pub use inbound::{Inbound, NextMessage};
 pub use listen::{BindError, Listener, PortKind, SocketOptions};
 pub use local::{Calls, Reply};
-pub use metrics::{CallMetrics, Metrics};
+pub use metrics::{CallMetrics, Metrics, Timing};
 pub use outbound::{Closed, Outbound};
 pub use peer::{Peer, PeerAddress};
 pub use security::Security;

@@ -3,6 +3,7 @@
 //! Every connection thread counts in its own [`CallMetrics`], which nobody else writes, so that a
 //! call costs plain stores and no shared cache line; [`Metrics::render`] adds them up.
 
+mod handling;
 mod render;
 
 use std::sync::{
@@ -11,7 +12,10 @@ use std::sync::{
 };
 
 use proto::{Method, error::Code};
+use tokio::time::Instant;
 
+use self::handling::Handling;
+pub use self::handling::Timing;
 use crate::call::MethodId;
 
 /// Client versions that are told apart; any further one counts as [`OTHER_VERSION`], because
@@ -22,11 +26,14 @@ const OTHER_VERSION: &str = "other";
 /// The counters of all threads.
 pub struct Metrics {
     methods: &'static [Method],
+    timing: Timing,
     threads: Mutex<Vec<Arc<CallMetrics>>>,
 }
 
 /// The counters of one thread; written by that thread only.
 pub struct CallMetrics {
+    described: &'static [Method],
+    timing: Timing,
     methods: Box<[MethodCounters]>,
     received_bytes: Counter,
     sent_bytes: Counter,
@@ -39,6 +46,7 @@ struct MethodCounters {
     received: Counter,
     sent: Counter,
     handled: [Counter; Code::ALL.len()],
+    handling: Handling,
 }
 
 struct ClientVersion {
@@ -63,9 +71,14 @@ impl Counter {
 }
 
 impl CallMetrics {
-    fn new(methods: usize) -> Self {
+    fn new(described: &'static [Method], timing: Timing) -> Self {
         Self {
-            methods: (0..methods).map(|_| MethodCounters::default()).collect(),
+            described,
+            timing,
+            methods: described
+                .iter()
+                .map(|_| MethodCounters::default())
+                .collect(),
             received_bytes: Counter::default(),
             sent_bytes: Counter::default(),
             versions: Mutex::default(),
@@ -86,8 +99,16 @@ impl CallMetrics {
         self.sent_bytes.add(bytes as u64);
     }
 
-    pub(crate) fn handled(&self, method: MethodId, code: Code) {
-        self.of(method).handled[usize::from(code.number())].add(1);
+    pub(crate) fn handled(&self, method: MethodId, code: Code, began: Option<Instant>) {
+        let counters = self.of(method);
+        counters.handled[usize::from(code.number())].add(1);
+        let Some(began) = began else { return };
+        let took = began.elapsed();
+        if self.timing.extensive {
+            counters.handling.observe(took);
+        }
+        self.timing
+            .warn(&self.described[usize::from(method.0)], took, code);
     }
 
     /// Counts a request by the version that its client claims.
@@ -121,23 +142,24 @@ impl CallMetrics {
 impl Metrics {
     /// Counters for these methods, all zero.
     #[must_use]
-    pub fn new(methods: &'static [Method]) -> Self {
+    pub fn new(methods: &'static [Method], timing: Timing) -> Self {
         Self {
             methods,
+            timing,
             threads: Mutex::default(),
         }
     }
 
     /// The counters of one more thread.
     pub(crate) fn thread(&self) -> Arc<CallMetrics> {
-        let metrics = Arc::new(CallMetrics::new(self.methods.len()));
+        let metrics = Arc::new(CallMetrics::new(self.methods, self.timing));
         self.lock().push(Arc::clone(&metrics));
         metrics
     }
 
     /// Appends all series in Prometheus' text format.
     pub fn render(&self, out: &mut String) {
-        render::render(self.methods, &self.lock(), out);
+        render::render(self.methods, self.timing.extensive, &self.lock(), out);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Arc<CallMetrics>>> {
@@ -149,6 +171,7 @@ impl Metrics {
 pub(crate) struct Counted {
     metrics: Arc<CallMetrics>,
     method: MethodId,
+    began: Option<Instant>,
     ended: bool,
 }
 
@@ -158,6 +181,7 @@ impl Counted {
         Self {
             metrics: Arc::clone(metrics),
             method,
+            began: metrics.timing.is_wanted().then(Instant::now),
             ended: false,
         }
     }
@@ -172,7 +196,7 @@ impl Counted {
 
     pub(crate) fn end(&mut self, code: Code) {
         if !std::mem::replace(&mut self.ended, true) {
-            self.metrics.handled(self.method, code);
+            self.metrics.handled(self.method, code, self.began);
         }
     }
 }
@@ -190,7 +214,11 @@ mod tests {
     /// Dashboards sum over series that have to be there before the first call.
     #[test]
     fn series() {
-        let metrics = Metrics::new(&proto::METHODS);
+        let timing = Timing {
+            extensive: true,
+            slow_from: None,
+        };
+        let metrics = Metrics::new(&proto::METHODS, timing);
         let mut out = String::new();
         metrics.thread();
         metrics.render(&mut out);
@@ -201,6 +229,9 @@ mod tests {
         };
         assert_eq!(handled(&out), 45 * 17);
         assert!(!out.contains("client_requests"));
+        let times = "grpc_server_handling_seconds_bucket{";
+        let times = out.lines().filter(|line| line.starts_with(times)).count();
+        assert_eq!(times, 45 * 12);
 
         let (one, two) = (metrics.thread(), metrics.thread());
         let place = proto::METHODS
@@ -225,6 +256,8 @@ mod tests {
             format!("grpc_server_handled_total{{grpc_code=\"OK\",{labels}}} 2"),
             format!("grpc_server_handled_total{{grpc_code=\"Canceled\",{labels}}} 1"),
             format!("grpc_server_started_total{{{labels}}} 3"),
+            format!("grpc_server_handling_seconds_count{{{labels}}} 3"),
+            format!("grpc_server_handling_seconds_bucket{{{labels},le=\"+Inf\"}} 3"),
             format!("grpc_server_msg_received_total{{{labels}}} 2"),
             "etcd_network_client_grpc_received_bytes_total 6".to_owned(),
             "etcd_network_client_grpc_sent_bytes_total 8".to_owned(),
@@ -241,7 +274,7 @@ mod tests {
     /// A client that invents versions must not fill the memory.
     #[test]
     fn versions_are_bounded() {
-        let metrics = CallMetrics::new(0);
+        let metrics = CallMetrics::new(&[], Timing::default());
         for number in 0..1000 {
             metrics.client_request(false, &number.to_string());
         }

@@ -28,7 +28,7 @@ use crate::{
     handler::{Handler, Services},
     http1::{HttpHandler, HttpService},
     listen::{ListenSocket, Listener, PortKind, prepare},
-    metrics::{CallMetrics, Metrics},
+    metrics::{CallMetrics, Metrics, Timing},
     peer::PeerAddress,
     security::{Handshakes, Security},
     table::Table,
@@ -53,6 +53,8 @@ pub struct Config {
     pub keepalive: Option<Keepalive>,
     /// Who may talk to the HTTP endpoints.
     pub access: AccessControl,
+    /// What is made of the times of calls.
+    pub timing: Timing,
 }
 
 /// Pings that find dead clients.
@@ -135,7 +137,7 @@ impl Threads {
         W: HttpHandler,
         F: Fn(usize) -> Services<G, W> + Send + Sync + 'static,
     {
-        let metrics = Arc::new(Metrics::new(G::METHODS));
+        let metrics = Arc::new(Metrics::new(G::METHODS, config.timing));
         let factory = Arc::new(factory);
         let mut workers = Vec::new();
         let mut dealt = Vec::new();

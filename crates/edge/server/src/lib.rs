@@ -12,6 +12,6 @@ mod network;
 mod ports;
 mod services;
 
-pub use member::{Server, ServerConfig, ServerError};
+pub use member::{Feature, Server, ServerConfig, ServerError};
 pub use network::PeerConfig;
 pub use ports::ListenerTls;

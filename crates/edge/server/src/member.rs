@@ -49,8 +49,21 @@ pub struct ServerConfig {
     pub gateway: bool,
     /// TLS for the URLs that ask for it.
     pub tls: ListenerTls,
+    /// The parts that can be switched by name, for `/metrics`.
+    pub features: Vec<Feature>,
     /// Applying a group of entries for so long is worth a warning.
     pub warning_apply: Duration,
+}
+
+/// A part that can be switched by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Feature {
+    /// Its name.
+    pub name: &'static str,
+    /// How settled it is: `ALPHA`, `BETA`.
+    pub stage: &'static str,
+    /// Whether it is on.
+    pub enabled: bool,
 }
 
 /// Why a member does not start.
@@ -106,7 +119,7 @@ impl Server {
         registry.register(Box::new(HubMetrics::new(Arc::clone(
             running.engine().hub(),
         ))?))?;
-        let metrics = Metrics::new(registry);
+        let metrics = Metrics::new(registry, &config.features)?;
         let threads = Threads::start(&config.rpc, {
             let (engine, metrics) = (running.engine().clone(), metrics.clone());
             let scratch = config.engine.member_dir.sub("tmp");

@@ -11,8 +11,7 @@ pub(super) const FLAGS: &[Flag] = &[
         Kind::Text,
         "basic",
         "How much is measured: basic, or extensive with the times of calls.",
-    )
-    .without_effect("the basic metrics are always served"),
+    ),
     flag(
         "listen-metrics-urls",
         Kind::UrlsOrNone,

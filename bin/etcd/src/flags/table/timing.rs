@@ -59,8 +59,7 @@ pub(super) const FLAGS: &[Flag] = &[
         Kind::Duration,
         "300ms",
         "Time of a call from which a warning is logged; 0 for 300ms.",
-    )
-    .without_effect("the time of a call is not watched yet"),
+    ),
     Flag {
         group: Group::Features,
         effect: Effect::Built,

@@ -8,7 +8,7 @@ use std::{
 
 use proto::{Method, error::Code};
 
-use super::{CallMetrics, MethodCounters};
+use super::{CallMetrics, MethodCounters, handling::BOUNDS};
 
 /// Services whose series appear at their first call; all others are there from the start.
 const LATE_SERVICES: [&str; 2] = ["v3electionpb.Election", "v3lockpb.Lock"];
@@ -16,7 +16,12 @@ const LATE_SERVICES: [&str; 2] = ["v3electionpb.Election", "v3lockpb.Lock"];
 /// A method that is shown: its place in the table and its labels.
 type Shown = (usize, String);
 
-pub(super) fn render(methods: &[Method], threads: &[Arc<CallMetrics>], out: &mut String) {
+pub(super) fn render(
+    methods: &[Method],
+    extensive: bool,
+    threads: &[Arc<CallMetrics>],
+    out: &mut String,
+) {
     plain(
         out,
         "etcd_network_client_grpc_received_bytes_total",
@@ -43,6 +48,9 @@ pub(super) fn render(methods: &[Method], threads: &[Arc<CallMetrics>], out: &mut
         .map(|(at, method)| (at, labels(method)))
         .collect();
     handled(out, threads, &shown);
+    if extensive {
+        handling(out, threads, &shown);
+    }
     per_method(
         out,
         "grpc_server_msg_received_total",
@@ -104,6 +112,28 @@ fn handled(out: &mut String, threads: &[Arc<CallMetrics>], shown: &[Shown]) {
                 format_args!("{NAME}{{grpc_code=\"{code}\",{labels}}} {count}"),
             );
         }
+    }
+}
+
+fn handling(out: &mut String, threads: &[Arc<CallMetrics>], shown: &[Shown]) {
+    const NAME: &str = "grpc_server_handling_seconds";
+    let help = "Histogram of response latency (seconds) of gRPC that had been application-level \
+                handled by the server.";
+    line(
+        out,
+        format_args!("# HELP {NAME} {help}\n# TYPE {NAME} histogram"),
+    );
+    let bounds = || BOUNDS.iter().map(|(_, bound)| *bound).chain(["+Inf"]);
+    for (at, labels) in shown {
+        let mut below = 0;
+        for (place, bound) in bounds().enumerate() {
+            below += sum(threads, *at, |c| c.handling.counts[place].get());
+            let bound = format_args!("{NAME}_bucket{{{labels},le=\"{bound}\"}} {below}");
+            line(out, bound);
+        }
+        let seconds = sum(threads, *at, |c| c.handling.nanos.get()) as f64 / 1e9;
+        line(out, format_args!("{NAME}_sum{{{labels}}} {seconds}"));
+        line(out, format_args!("{NAME}_count{{{labels}}} {below}"));
     }
 }
 

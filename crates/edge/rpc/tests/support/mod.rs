@@ -159,6 +159,7 @@ pub(crate) fn config() -> Config {
         max_concurrent_streams: u32::MAX,
         keepalive: None,
         access: AccessControl::default(),
+        timing: rpc::Timing::default(),
     }
 }
 

@@ -14,9 +14,11 @@ use mvcc::{CompactStep, HashJob};
 use raft::Message;
 use types::{Entry, Index, SnapshotMark};
 
+use super::durations::ThreadDurations;
 use super::fatal;
 use super::inbox::Inbox;
 use super::mailbox::{Letter, Sorter};
+use super::ops::Op;
 use super::raft_thread::RaftInput;
 use super::shared::Engine;
 use super::state::{State, StateOptions};
@@ -69,6 +71,7 @@ impl ApplyThread {
     /// Runs until the inbox is closed; everything that was applied is handed to the store before.
     pub(crate) fn run(mut self, inbox: &Inbox<ApplyInput>) {
         let mut answers = Sorter::new(self.engine.post().clone());
+        let durations = self.engine.meters().thread_durations();
         let mut batch = Vec::new();
         let mut timers = Timers::default();
         while inbox.take(&mut batch, timers.next()) {
@@ -76,7 +79,7 @@ impl ApplyThread {
                 match input {
                     ApplyInput::Entries(entries) => {
                         for chunk in entries.chunks(BATCH_ENTRIES) {
-                            self.apply_chunk(chunk, &mut answers);
+                            self.apply_chunk(chunk, &mut answers, &durations);
                         }
                     }
                     ApplyInput::Snapshot(message) => {
@@ -87,14 +90,15 @@ impl ApplyThread {
                 }
             }
             let now = Instant::now();
-            timers.compaction = self.compact_when_due(timers.compaction, now);
+            self.compact_when_due(&mut timers, now);
             timers.commit = self.commit_when_due(timers.commit, now);
         }
         self.commit();
     }
 
-    fn apply_chunk(&mut self, chunk: &[Entry], answers: &mut Sorter) {
+    fn apply_chunk(&mut self, chunk: &[Entry], answers: &mut Sorter, durations: &ThreadDurations) {
         let begin = Instant::now();
+        let mut entry_begin = begin;
         let now = self.engine.now();
         let mut conf_changes = Vec::new();
         let hub = Arc::clone(self.engine.hub());
@@ -104,6 +108,12 @@ impl ApplyThread {
             let outcome =
                 outcome.unwrap_or_else(|fault| fatal("an entry cannot be applied", &fault));
             self.publish(&outcome, &mut report);
+            if let Some(op) = Op::of_entry(entry) {
+                let end = Instant::now();
+                let succeeded = self.count(op, &outcome);
+                durations.apply(op, end - entry_begin, succeeded);
+                entry_begin = end;
+            }
             conf_changes.extend(outcome.conf_change);
             if let Some(applied) = outcome.applied {
                 if applied.over_quota {
@@ -129,6 +139,29 @@ impl ApplyThread {
             self.commit();
         }
         self.engine.meters().applied(begin.elapsed(), chunk.len());
+    }
+
+    /// Counts what an entry did to leases; whether it did what it asked for. Nobody waits here for
+    /// the requests of other members, so that their answers may not have been made.
+    fn count(&self, op: Op, outcome: &Outcome) -> bool {
+        let result = outcome.applied.as_ref().map(|applied| &applied.result);
+        // What is compacted already is as it was asked to be.
+        let compacted = |rejected: &apply::Rejected| matches!(rejected, apply::Rejected::Compacted);
+        let succeeded = match result {
+            Some(Err(rejected)) => compacted(rejected),
+            Some(Ok(_)) | None => true,
+        };
+        let meters = self.engine.meters();
+        match (op, result) {
+            _ if !succeeded => {}
+            (Op::LEASE_GRANT, Some(Ok(apply::Response::LeaseGrant { ttl, .. }))) => {
+                meters.lease_granted(Some(*ttl));
+            }
+            (Op::LEASE_GRANT, _) => meters.lease_granted(None),
+            (Op::LEASE_REVOKE, _) => meters.lease_revoked(),
+            _ => {}
+        }
+        succeeded
     }
 
     /// Says how far applying has come. A sole leader that has nothing else to hand out hears it with
@@ -233,30 +266,35 @@ impl ApplyThread {
         self.engine.announce_members();
     }
 
-    /// Takes a step of a running compaction when it is time; when the next one is due.
-    fn compact_when_due(&mut self, due: Option<Instant>, now: Instant) -> Option<Instant> {
+    /// Takes a step of a running compaction when it is time, and says when the next one is due.
+    fn compact_when_due(&mut self, timers: &mut Timers, now: Instant) {
         if !self.apply.writer().is_compacting() {
-            return None;
+            timers.compaction = None;
+            return;
         }
-        if due.is_some_and(|due| due > now) {
-            return due;
+        if timers.compaction.is_some_and(|due| due > now) {
+            return;
         }
+        let began = *timers.compaction_began.get_or_insert(now);
+        timers.compaction = Some(now + self.compaction_pause);
         match self.apply.writer().compact_step(COMPACT_STEP_KEYS) {
-            CompactStep::Idle => return None,
+            CompactStep::Idle => timers.compaction = None,
             CompactStep::Hash(job) => hash_aside(job),
-            CompactStep::Waiting | CompactStep::Swept { .. } => {}
+            CompactStep::Waiting => {}
+            CompactStep::Swept { .. } => self.engine.meters().compaction_stepped(now.elapsed()),
             CompactStep::Finished { revision, .. } => {
+                timers.compaction = None;
+                timers.compaction_began = None;
                 // The mark and the dead records go to the files at once: space comes back sooner.
                 self.commit();
                 self.engine.compaction().set_finished(revision);
+                self.engine.meters().compaction_finished(began.elapsed());
                 tracing::info!(
                     "scheduled-compact-revision" = revision,
                     "finished scheduled compaction"
                 );
-                return None;
             }
         }
-        Some(now + self.compaction_pause)
     }
 
     /// Hands what was applied to the store thread when it is time; when the next time is.
@@ -307,6 +345,8 @@ fn hash_aside(job: HashJob) {
 struct Timers {
     commit: Option<Instant>,
     compaction: Option<Instant>,
+    /// When the running compaction took its first step.
+    compaction_began: Option<Instant>,
 }
 
 impl Timers {

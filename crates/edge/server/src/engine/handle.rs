@@ -7,6 +7,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use apply::Applied;
@@ -19,8 +20,10 @@ use proto::etcdserverpb::{InternalRaftRequest, RequestHeader};
 use tokio::sync::{Notify, oneshot};
 use types::{EntryKind, MemberId, RequestId, Term};
 
+use super::durations::ThreadDurations;
 use super::inbox::Inbox;
 use super::mailbox::{Letter, RequestIds};
+use super::ops::Op;
 use super::raft_thread::{Proposal, RaftInput};
 use super::shared::{Engine, unix_millis};
 
@@ -44,6 +47,7 @@ struct Local {
     outbox: RefCell<Vec<RaftInput>>,
     outbox_filled: Notify,
     is_flush_due: Cell<bool>,
+    durations: Arc<ThreadDurations>,
 }
 
 #[derive(Debug)]
@@ -67,7 +71,9 @@ impl Handle {
     /// [`tokio::task::LocalSet`].
     #[must_use]
     pub fn start(engine: Engine, thread: usize) -> Self {
+        let durations = engine.meters().thread_durations();
         let local = Rc::new(Local {
+            durations,
             ids: RequestIds::new(engine.post(), thread, unix_millis()),
             raft: engine.raft_inbox().clone(),
             engine,
@@ -87,6 +93,12 @@ impl Handle {
     #[must_use]
     pub fn engine(&self) -> &Engine {
         &self.0.engine
+    }
+
+    /// Where this thread notes how long things take.
+    #[must_use]
+    pub(crate) fn durations(&self) -> &ThreadDurations {
+        &self.0.durations
     }
 
     /// A fresh request id, as used for generated lease ids.
@@ -209,10 +221,20 @@ impl Handle {
 
     async fn submit(&self, id: RequestId, kind: EntryKind, data: Bytes) -> Result<Applied, Error> {
         let had_leader = !self.0.engine.status().leader().is_none();
+        let op = match kind {
+            EntryKind::Normal => Some(Op::of_proposal(&data)),
+            _ => None,
+        };
+        let began = Instant::now();
         let proposal = RaftInput::Propose(Proposal { id, kind, data });
         let purpose = Purpose::Proposal { had_leader };
-        let applied = self.0.ask(id, proposal, purpose).await?;
-        applied.ok_or(Error::Stopped)
+        let answer = self.0.ask(id, proposal, purpose).await;
+        if let Some(op) = op {
+            // Without a leader the proposal was not even taken.
+            let was_taken = !matches!(answer, Err(Error::ContextDeadline));
+            self.durations().request(op, began.elapsed(), was_taken);
+        }
+        answer?.ok_or(Error::Stopped)
     }
 
     /// Waits until a read on this thread sees everything that was acknowledged before the call.
@@ -261,6 +283,11 @@ impl Local {
 
 impl Local {
     fn timeout_error(&self, waiter: &Waiter) -> Error {
+        let meters = self.engine.meters();
+        match waiter.purpose {
+            Purpose::Proposal { .. } => meters.proposal_failed(),
+            Purpose::Read => meters.read_failed(),
+        }
         match waiter.purpose {
             Purpose::Read => Error::Timeout,
             Purpose::Proposal { had_leader } => {

@@ -5,11 +5,28 @@
 
 use std::time::Duration;
 
+use std::sync::Arc;
+
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntGauge, Registry};
+
+use super::durations::{Durations, ThreadDurations};
 
 /// The engine's own metrics.
 #[derive(Debug)]
 pub struct Meters {
+    durations: Durations,
+    leases_granted: IntCounter,
+    leases_revoked: IntCounter,
+    leases_renewed: IntCounter,
+    lease_ttl: Histogram,
+    proposals_failed: IntCounter,
+    reads_failed: IntCounter,
+    hash: Histogram,
+    hash_rev: Histogram,
+    snapshot: Histogram,
+    compaction_pause: Histogram,
+    compaction_total: Histogram,
+    compaction_last: IntGauge,
     log_write: Histogram,
     log_sync: Histogram,
     log_bytes: IntGauge,
@@ -32,13 +49,85 @@ impl Meters {
     /// # Errors
     /// When a name is registered already.
     pub fn new(registry: &Registry, slow_apply_from: Duration) -> prometheus::Result<Self> {
-        let histogram = |name: &str, help: &str| {
-            let options = HistogramOpts::new(name, help).buckets(exponential(0.001, 14));
+        let bounded = |name: &str, help: &str, start, count| {
+            let options = HistogramOpts::new(name, help).buckets(exponential(start, count));
             let histogram = Histogram::with_opts(options)?;
             registry.register(Box::new(histogram.clone()))?;
             prometheus::Result::Ok(histogram)
         };
+        let histogram = |name: &str, help: &str| bounded(name, help, 0.001, 14);
+        let counter = |name: &str, help: &str| {
+            let counter = IntCounter::new(name, help)?;
+            registry.register(Box::new(counter.clone()))?;
+            prometheus::Result::Ok(counter)
+        };
+        let gauge = |name: &str, help: &str| {
+            let gauge = IntGauge::new(name, help)?;
+            registry.register(Box::new(gauge.clone()))?;
+            prometheus::Result::Ok(gauge)
+        };
         let meters = Self {
+            durations: Durations::default(),
+            leases_granted: counter(
+                "etcd_debugging_lease_granted_total",
+                "The total number of granted leases.",
+            )?,
+            leases_revoked: counter(
+                "etcd_debugging_lease_revoked_total",
+                "The total number of revoked leases.",
+            )?,
+            leases_renewed: counter(
+                "etcd_debugging_lease_renewed_total",
+                "The number of renewed leases seen by the leader.",
+            )?,
+            lease_ttl: bounded(
+                "etcd_debugging_lease_ttl_total",
+                "Bucketed histogram of lease TTLs.",
+                1.0,
+                24,
+            )?,
+            proposals_failed: counter(
+                "etcd_server_proposals_failed_total",
+                "The total number of proposals that were not answered in time.",
+            )?,
+            reads_failed: counter(
+                "etcd_server_read_indexes_failed_total",
+                "The total number of reads whose index was not confirmed in time.",
+            )?,
+            hash: bounded(
+                "etcd_mvcc_hash_duration_seconds",
+                "The latency distributions of hashing the whole store.",
+                0.01,
+                15,
+            )?,
+            hash_rev: bounded(
+                "etcd_mvcc_hash_rev_duration_seconds",
+                "The latency distributions of hashing the keys up to a revision.",
+                0.01,
+                15,
+            )?,
+            snapshot: bounded(
+                "etcd_disk_backend_snapshot_duration_seconds",
+                "The latency distributions of sending a snapshot.",
+                0.01,
+                17,
+            )?,
+            compaction_pause: bounded(
+                "etcd_debugging_mvcc_db_compaction_pause_duration_milliseconds",
+                "Bucketed histogram of the steps of compactions, for which applying waits.",
+                1.0,
+                13,
+            )?,
+            compaction_total: bounded(
+                "etcd_debugging_mvcc_db_compaction_total_duration_milliseconds",
+                "Bucketed histogram of whole compactions.",
+                100.0,
+                14,
+            )?,
+            compaction_last: gauge(
+                "etcd_debugging_mvcc_db_compaction_last",
+                "The unix time of the last compaction; 0 at the start.",
+            )?,
             log_write: histogram(
                 "etcd_disk_wal_write_duration_seconds",
                 "The latency distributions of writes to the WAL.",
@@ -69,6 +158,64 @@ impl Meters {
         registry.register(Box::new(meters.log_bytes.clone()))?;
         registry.register(Box::new(meters.slow_applies.clone()))?;
         Ok(meters)
+    }
+
+    /// The histograms of one more thread.
+    pub(crate) fn thread_durations(&self) -> Arc<ThreadDurations> {
+        self.durations.thread()
+    }
+
+    /// Appends what the threads have timed.
+    pub(crate) fn render_durations(&self, out: &mut String) {
+        self.durations.render(out);
+    }
+
+    pub(crate) fn lease_granted(&self, ttl: Option<i64>) {
+        self.leases_granted.inc();
+        if let Some(ttl) = ttl {
+            self.lease_ttl.observe(ttl as f64);
+        }
+    }
+
+    pub(crate) fn lease_revoked(&self) {
+        self.leases_revoked.inc();
+    }
+
+    pub(crate) fn lease_renewed(&self) {
+        self.leases_renewed.inc();
+    }
+
+    pub(crate) fn proposal_failed(&self) {
+        self.proposals_failed.inc();
+    }
+
+    pub(crate) fn read_failed(&self) {
+        self.reads_failed.inc();
+    }
+
+    /// The store was hashed: all of it, or its keys up to a revision.
+    pub(crate) fn hashed(&self, took: Duration, up_to_revision: bool) {
+        let histogram = match up_to_revision {
+            true => &self.hash_rev,
+            false => &self.hash,
+        };
+        histogram.observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn snapshot_sent(&self, took: Duration) {
+        self.snapshot.observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn compaction_stepped(&self, took: Duration) {
+        self.compaction_pause.observe(took.as_secs_f64() * 1e3);
+    }
+
+    /// A compaction has ended.
+    pub(crate) fn compaction_finished(&self, took: Duration) {
+        self.compaction_total.observe(took.as_secs_f64() * 1e3);
+        let seconds = super::shared::unix_millis() / 1000;
+        self.compaction_last
+            .set(i64::try_from(seconds).unwrap_or(i64::MAX));
     }
 
     pub(crate) fn log_flushed(&self, took: Duration, bytes: u64, synced: bool) {

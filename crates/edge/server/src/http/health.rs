@@ -8,6 +8,7 @@ use rpc::{HttpResponse, replies};
 use types::KeyRange;
 
 use crate::engine::Handle;
+use crate::metrics::HealthMeters;
 
 /// The checks of `/readyz`; the second alone is that of `/livez`.
 const READY: [&str; 4] = [
@@ -27,21 +28,40 @@ pub(super) fn is_check(path: &str) -> bool {
 /// Answers a health request.
 pub(super) async fn answer(
     handle: &Handle,
+    meters: &HealthMeters,
     path: &str,
     query: &[(String, String)],
 ) -> HttpResponse {
+    let kind = |kind| Kind { kind, meters };
     match path.split('/').collect::<Vec<_>>()[..] {
-        ["", "health"] => health(handle, query).await,
-        ["", "livez"] => checks(handle, &LIVE, query).await,
-        ["", "readyz"] => checks(handle, &READY, query).await,
-        ["", "livez", check] if LIVE.contains(&check) => one(handle, check, query).await,
-        ["", "readyz", check] if READY.contains(&check) => one(handle, check, query).await,
+        ["", "health"] => health(handle, meters, query).await,
+        ["", "livez"] => checks(handle, kind("livez"), &LIVE, query).await,
+        ["", "readyz"] => checks(handle, kind("readyz"), &READY, query).await,
+        ["", "livez", check] if LIVE.contains(&check) => {
+            report(handle, kind("livez"), &[check], query).await
+        }
+        ["", "readyz", check] if READY.contains(&check) => {
+            report(handle, kind("readyz"), &[check], query).await
+        }
         _ => replies::not_found(),
     }
 }
 
-async fn health(handle: &Handle, query: &[(String, String)]) -> HttpResponse {
-    match unhealthy(handle, query).await {
+/// What is asked for, and where the answers are counted.
+#[derive(Clone, Copy)]
+struct Kind<'a> {
+    kind: &'static str,
+    meters: &'a HealthMeters,
+}
+
+async fn health(
+    handle: &Handle,
+    meters: &HealthMeters,
+    query: &[(String, String)],
+) -> HttpResponse {
+    let reason = unhealthy(handle, query).await;
+    meters.asked(reason.is_none());
+    match reason {
         None => replies::plain(
             StatusCode::OK,
             Bytes::from_static(br#"{"health":"true","reason":""}"#),
@@ -80,7 +100,12 @@ async fn unhealthy(handle: &Handle, query: &[(String, String)]) -> Option<String
         .map(|error| format!("RANGE ERROR:{error}"))
 }
 
-async fn checks(handle: &Handle, all: &[&str], query: &[(String, String)]) -> HttpResponse {
+async fn checks(
+    handle: &Handle,
+    kind: Kind<'_>,
+    all: &[&str],
+    query: &[(String, String)],
+) -> HttpResponse {
     let excluded = |check: &str| {
         query
             .iter()
@@ -91,18 +116,21 @@ async fn checks(handle: &Handle, all: &[&str], query: &[(String, String)]) -> Ht
         .copied()
         .filter(|check| !excluded(check))
         .collect();
-    report(handle, &wanted, query).await
+    report(handle, kind, &wanted, query).await
 }
 
-async fn one(handle: &Handle, check: &str, query: &[(String, String)]) -> HttpResponse {
-    report(handle, &[check], query).await
-}
-
-async fn report(handle: &Handle, checks: &[&str], query: &[(String, String)]) -> HttpResponse {
+async fn report(
+    handle: &Handle,
+    kind: Kind<'_>,
+    checks: &[&str],
+    query: &[(String, String)],
+) -> HttpResponse {
     let verbose = query.iter().any(|(name, _)| name == "verbose");
     let (mut lines, mut failed) = (String::new(), false);
     for check in checks {
-        match run(handle, check).await {
+        let result = run(handle, check).await;
+        kind.meters.checked(kind.kind, check, result.is_ok());
+        match result {
             Ok(()) => lines.push_str(&format!("[+]{check} ok\n")),
             Err(reason) => {
                 failed = true;

@@ -65,7 +65,10 @@ impl Http {
         match path.as_str() {
             "/metrics" => self.scrape(),
             _ if health::is_check(&path) => match is_get {
-                true => health::answer(&self.handle, &path, &request.query()).await,
+                true => {
+                    let meters = self.metrics.health();
+                    health::answer(&self.handle, meters, &path, &request.query()).await
+                }
                 false => replies::method_not_allowed("GET"),
             },
             _ if is_metrics_port => replies::not_found(),

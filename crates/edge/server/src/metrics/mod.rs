@@ -4,15 +4,20 @@
 //! somebody scrapes, and costs nothing in between.
 
 mod exposition;
+mod health;
 mod process;
 
 use std::sync::Arc;
 
-use prometheus::{Registry, TextEncoder};
+use prometheus::{IntCounterVec, Opts, Registry, TextEncoder};
+use proto::etcdserverpb::AlarmType;
 use proto::limits::SERVER_VERSION;
+use types::MemberId;
 
 use crate::engine::Engine;
+use crate::member::Feature;
 use exposition::Exposition;
+pub(crate) use health::HealthMeters;
 
 /// Quota when none is configured or the quota is off, as etcd reports it.
 const QUOTA_DEFAULT: i64 = proto::limits::DEFAULT_QUOTA_BYTES;
@@ -21,17 +26,41 @@ const QUOTA_DEFAULT: i64 = proto::limits::DEFAULT_QUOTA_BYTES;
 #[derive(Clone)]
 pub(crate) struct Metrics {
     registry: Registry,
+    health: HealthMeters,
+    scrapes: IntCounterVec,
+    features: Arc<[Feature]>,
     calls: Arc<std::sync::OnceLock<Arc<rpc::Metrics>>>,
 }
 
 impl Metrics {
-    /// Shows what is in `registry`, and the state.
-    #[must_use]
-    pub(crate) fn new(registry: Registry) -> Self {
-        Self {
-            registry,
-            calls: Arc::default(),
+    /// Shows what is in `registry`, the features, and the state.
+    ///
+    /// # Errors
+    /// When a name is registered already.
+    pub(crate) fn new(registry: Registry, features: &[Feature]) -> prometheus::Result<Self> {
+        let health = HealthMeters::new(&registry)?;
+        let scrapes = Opts::new(
+            "promhttp_metric_handler_requests_total",
+            "Total number of scrapes by HTTP status code.",
+        );
+        let scrapes = IntCounterVec::new(scrapes, &["code"])?;
+        for code in ["200", "500", "503"] {
+            scrapes.with_label_values(&[code]);
         }
+        registry.register(Box::new(scrapes.clone()))?;
+        Ok(Self {
+            registry,
+            health,
+            scrapes,
+            features: features.into(),
+            calls: Arc::default(),
+        })
+    }
+
+    /// The counts of health checks.
+    #[must_use]
+    pub(crate) fn health(&self) -> &HealthMeters {
+        &self.health
     }
 
     /// Also shows the counters of calls, once the connection threads run.
@@ -47,12 +76,28 @@ impl Metrics {
         consensus(engine, &mut out);
         storage(engine, &mut out);
         process::render(&mut out);
+        for feature in &*self.features {
+            out.labelled_gauge(
+                "etcd_server_feature_enabled",
+                "Whether or not a feature is enabled.",
+                &[("name", feature.name), ("stage", feature.stage)],
+                feature.enabled,
+            );
+        }
+        // This one: scrapes of a thread come one after another.
+        out.gauge(
+            "promhttp_metric_handler_requests_in_flight",
+            "Current number of scrapes being served.",
+            1,
+        );
         let mut text = out.into_text();
+        engine.meters().render_durations(&mut text);
         // The encoder fails only on metrics without samples, of which the registry has none.
         let _ = TextEncoder::new().encode_utf8(&self.registry.gather(), &mut text);
         if let Some(calls) = self.calls.get() {
             calls.render(&mut text);
         }
+        self.scrapes.with_label_values(&["200"]).inc();
         text
     }
 }
@@ -116,6 +161,33 @@ fn consensus(engine: &Engine, out: &mut Exposition) {
         &[("server_id", &local.to_string())],
         1,
     );
+    out.labelled_gauge(
+        "etcd_server_go_version",
+        "Which Go version server is running with: none.",
+        &[("server_go_version", "none")],
+        1,
+    );
+    out.gauge(
+        "etcd_debugging_auth_revision",
+        "The current revision of auth store.",
+        engine.auth().revision(),
+    );
+    for alarm in engine.alarms().list() {
+        let kind = AlarmType::try_from(alarm.alarm).unwrap_or_default();
+        let labels = [
+            ("server_id", MemberId(alarm.member_id).to_string()),
+            ("alarm_type", kind.as_str_name().to_owned()),
+        ];
+        let labels = labels
+            .each_ref()
+            .map(|(name, value)| (*name, value.as_str()));
+        out.labelled_gauge(
+            "etcd_debugging_server_alarms",
+            "The active alarms.",
+            &labels,
+            1,
+        );
+    }
     if let Some(version) = engine.membership().version() {
         let version = format!("{}.{}", version.major, version.minor);
         out.labelled_gauge(

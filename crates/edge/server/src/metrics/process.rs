@@ -38,6 +38,26 @@ pub(super) fn render(out: &mut Exposition) {
         "Resident memory size in bytes.",
         stat.resident_pages * rustix::param::page_size() as u64,
     );
+    let address_space = rustix::process::getrlimit(rustix::process::Resource::As).current;
+    // No limit is written as the largest number that is none.
+    let address_space = address_space.map_or(u64::MAX as f64, |limit| limit as f64);
+    out.gauge(
+        "process_virtual_memory_max_bytes",
+        "Maximum amount of virtual memory available in bytes.",
+        address_space,
+    );
+    if let Some((received, sent)) = network_bytes() {
+        out.counter(
+            "process_network_receive_bytes_total",
+            "Number of bytes received by the process over the network.",
+            received,
+        );
+        out.counter(
+            "process_network_transmit_bytes_total",
+            "Number of bytes sent by the process over the network.",
+            sent,
+        );
+    }
     if let Some(boot) = boot_time() {
         out.gauge(
             "process_start_time_seconds",
@@ -67,6 +87,19 @@ fn stat() -> Option<Stat> {
         virtual_bytes: field(23)?,
         resident_pages: field(24)?,
     })
+}
+
+/// The bytes that the network of this process has received and sent, by `IpExt` of the kernel.
+fn network_bytes() -> Option<(u64, u64)> {
+    let text = fs::read_to_string("/proc/self/net/netstat").ok()?;
+    let mut lines = text.lines().filter_map(|line| line.strip_prefix("IpExt: "));
+    let (names, values) = (lines.next()?, lines.next()?);
+    let value = |wanted: &str| {
+        let mut pairs = names.split_whitespace().zip(values.split_whitespace());
+        let (_, value) = pairs.find(|(name, _)| *name == wanted)?;
+        value.parse().ok()
+    };
+    Some((value("InOctets")?, value("OutOctets")?))
 }
 
 fn boot_time() -> Option<u64> {

@@ -1,5 +1,7 @@
 //! The KV service.
 
+use std::time::Instant;
+
 use apply::{Response, cost, query};
 use bytes::Bytes;
 use mvcc::RangeQuery;
@@ -14,6 +16,7 @@ use rpc::{Call, Status};
 use super::identity::Identity;
 use super::reply::{self, Reply as _};
 use super::{Services, decode, encode, error, off_thread, read_txn, validate};
+use crate::engine::Op;
 
 impl Services {
     pub(super) async fn range(&self, call: &Call, request: Bytes) -> Result<Bytes, Status> {
@@ -22,6 +25,7 @@ impl Services {
             return Err(Error::NotSupportedForLearner.into());
         }
         validate::range(&request)?;
+        let began = Instant::now();
         if !request.serializable {
             self.handle.linearizable().await?;
         }
@@ -30,10 +34,14 @@ impl Services {
         let query = query::of_range(&request).map_err(|types::EmptyKey| Error::EmptyKey)?;
         let reader = self.engine().reader();
         if off_thread::is_short(&reader, &query).map_err(error::range)? {
-            let answer = self.answer_range(&query)?;
+            let read = Instant::now();
+            let answer = self.answer_range(&query);
+            self.range_done(began, read, answer.is_ok());
+            let answer = answer?;
             self.still_permitted(&caller)?;
             return Ok(answer);
         }
+        let read = Instant::now();
         let (reader, header) = (reader.clone(), self.header(0));
         let answer = off_thread::run(move || {
             let result = reader.range(&query)?;
@@ -43,9 +51,18 @@ impl Services {
             };
             Ok(reply::Range::of(header, &result).encode())
         });
-        let answer = answer.await?.map_err(error::range)?;
+        let answer = answer.await?.map_err(error::range);
+        self.range_done(began, read, answer.is_ok());
+        let answer = answer?;
         self.still_permitted(&caller)?;
         Ok(answer)
+    }
+
+    /// Notes how long a range took: with the wait for its turn, and in the store.
+    fn range_done(&self, began: Instant, read: Instant, succeeded: bool) {
+        let (durations, now) = (self.handle.durations(), Instant::now());
+        durations.range(now - read, succeeded);
+        durations.request(Op::RANGE, now - began, succeeded);
     }
 
     fn answer_range(&self, query: &RangeQuery) -> Result<Bytes, Status> {
@@ -126,12 +143,16 @@ impl Services {
         request: &TxnRequest,
         is_local: bool,
     ) -> Result<Bytes, Status> {
+        let began = Instant::now();
         if !is_local {
             self.handle.linearizable().await?;
         }
         let caller = self.identify(call).await?;
         self.permit(&caller, |permit| permit.txn(request))?;
-        let (result, revision) = read_txn::answer(&self.engine().reader(), request)?;
+        let answer = read_txn::answer(&self.engine().reader(), request);
+        let durations = self.handle.durations();
+        durations.request(Op::READONLY_TXN, began.elapsed(), answer.is_ok());
+        let (result, revision) = answer?;
         self.still_permitted(&caller)?;
         let header = self.header(revision);
         Ok(reply::Txn {

@@ -89,6 +89,9 @@ impl Services {
             let header = Some(self.header_now());
             let caller = self.identify(call).await?;
             let ttl = self.renew(&caller, LeaseId(id)).await?;
+            if ttl > 0 {
+                self.engine().meters().lease_renewed();
+            }
             let response = LeaseKeepAliveResponse { header, id, ttl };
             if outbound.send(encode(&response)).await.is_err() {
                 break;

@@ -1,5 +1,7 @@
 //! The Maintenance service.
 
+use std::time::Instant;
+
 use apply::Response;
 use bytes::Bytes;
 use proto::error::Error;
@@ -97,7 +99,9 @@ impl Services {
     pub(super) async fn hash(&self, request: Bytes) -> Result<Bytes, Status> {
         let HashRequest {} = decode(request)?;
         let reader = self.engine().reader().clone();
+        let began = Instant::now();
         let hash = off_thread::run(move || reader.hash()).await?;
+        self.engine().meters().hashed(began.elapsed(), false);
         let hash = hash.map_err(|fault| error::range(fault.into()))?;
         Ok(encode(&HashResponse {
             header: Some(self.header_now()),
@@ -108,9 +112,10 @@ impl Services {
     pub(super) async fn hash_kv(&self, request: Bytes) -> Result<Bytes, Status> {
         let HashKvRequest { revision } = decode(request)?;
         let reader = self.engine().reader().clone();
-        let hash = off_thread::run(move || reader.hash_kv(revision))
-            .await?
-            .map_err(error::range)?;
+        let began = Instant::now();
+        let hash = off_thread::run(move || reader.hash_kv(revision)).await?;
+        self.engine().meters().hashed(began.elapsed(), true);
+        let hash = hash.map_err(error::range)?;
         Ok(encode(&HashKvResponse {
             header: Some(self.header_now()),
             hash: hash.hash,

@@ -71,7 +71,11 @@ impl Services {
             self.engine().limits().max_request_bytes,
         );
         loop {
-            let chunk = parts.next(&self.engine().reader()).await?;
+            let began = std::time::Instant::now();
+            let chunk = parts.next(&self.engine().reader()).await;
+            let durations = self.handle.durations();
+            durations.range(began.elapsed(), chunk.is_ok());
+            let chunk = chunk?;
             // A long answer ends where its reader's rights change.
             self.still_permitted(caller)?;
             if let Some(end) = parts.end(&self.engine().reader(), &chunk)? {

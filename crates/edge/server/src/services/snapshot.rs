@@ -57,6 +57,7 @@ impl Services {
             return Err(Status::undecodable());
         };
         let SnapshotRequest {} = decode(request?)?;
+        let began = Instant::now();
         let snapshot = self.committed().await?;
         let version = convert::storage_version(&snapshot);
         let scratch = Arc::clone(&self.scratch);
@@ -79,6 +80,7 @@ impl Services {
             }
         };
         let (made, ()) = tokio::join!(made, sent);
+        self.engine().meters().snapshot_sent(began.elapsed());
         made?.map_err(|fault| error::internal(&fault))
     }
 

@@ -11,7 +11,7 @@ mod readers;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use proto::etcdserverpb::watch_request::RequestUnion;
@@ -20,12 +20,12 @@ use rpc::{Call, Inbound, Outbound, Status};
 use tokio::sync::Notify;
 use tokio::task::yield_now;
 use tokio::time::{Interval, MissedTickBehavior, interval_at};
-use watch::{Create, Filters, Identity, Limits, Request, Response, Step, Stream};
+use watch::{Body, Create, Filters, Identity, Limits, Request, Response, Step, Stream};
 
 use self::history::Store;
 use self::readers::Readers;
 use super::{Services, decode, error};
-use crate::engine::Engine;
+use crate::engine::{Engine, Sent};
 
 pub(crate) use self::metrics::HubMetrics;
 
@@ -147,7 +147,9 @@ impl<'a> Session<'a> {
                     // Rights that were lost before an event are known before it is seen.
                     self.readers.recheck(&mut self.stream, &self.store);
                     if self.stream.may_send(&response) {
+                        let began = Instant::now();
                         self.send(&response)?;
+                        self.note(&response, began);
                     }
                 }
                 Step::Again => return Ok(Pumped::Reading),
@@ -155,6 +157,17 @@ impl<'a> Session<'a> {
             }
         }
         Ok(Pumped::Full)
+    }
+
+    /// Notes how long sending a response took.
+    fn note(&self, response: &Response, began: Instant) {
+        let (sent, events) = match &response.body {
+            Body::Events { events, .. } => (Sent::Events, events.len()),
+            Body::Progress => (Sent::Progress, 0),
+            _ => (Sent::Control, 0),
+        };
+        let durations = self.services.handle.durations();
+        durations.sent(sent, began.elapsed(), events);
     }
 
     fn send(&self, response: &Response) -> Result<(), Status> {

@@ -83,6 +83,7 @@ fn server_config(path: &std::path::Path) -> ServerConfig {
             max_concurrent_streams: u32::MAX,
             keepalive: None,
             access: AccessControl::default(),
+            timing: rpc::Timing::default(),
         },
         sockets: SocketOptions::default(),
         peer: Vec::new(),
@@ -92,6 +93,7 @@ fn server_config(path: &std::path::Path) -> ServerConfig {
         metrics: Vec::new(),
         gateway: true,
         tls: server::ListenerTls::default(),
+        features: Vec::new(),
         warning_apply: Duration::from_secs(1),
     }
 }
