@@ -52,7 +52,7 @@ impl Gateway {
     /// Whether a path is one of the API, known or not.
     #[must_use]
     pub fn serves(path: &str) -> bool {
-        path.starts_with(PREFIX)
+        path.starts_with(PREFIX) || path == PREFIX.trim_end_matches('/')
     }
 
     /// Answers a request of a path that it serves; the body is an upload.
@@ -127,7 +127,7 @@ async fn streamed(mut answers: Answers, route: &'static Route) -> HttpResponse {
     };
     let first = match first {
         Some(Err(status)) => return reply::first_error(&status),
-        None => return reply::lines(HttpBody::default()),
+        None => return reply::nothing(),
         Some(Ok(message)) => message,
     };
     reply::lines(HttpBody::streamed(|outbound| async move {

@@ -16,6 +16,11 @@ pub(crate) fn json(status: StatusCode, body: Bytes) -> HttpResponse {
     with_body(status, body.into())
 }
 
+/// A stream that has ended without an answer.
+pub(crate) fn nothing() -> HttpResponse {
+    HttpResponse::default()
+}
+
 /// A stream that has begun well.
 pub(crate) fn lines(body: HttpBody) -> HttpResponse {
     with_body(StatusCode::OK, body)

@@ -220,7 +220,7 @@ async fn exercise(member: &Member) {
         .range_stream(RangeRequest { ..get("k") })
         .await
         .unwrap();
-    while stream.next().await.is_some() {}
+    while stream.next().await.unwrap().is_some() {}
     client.txn(TxnRequest::default()).await.unwrap();
     client.hash(HashRequest {}).await.unwrap();
     client.hash_kv(HashKvRequest { revision: 0 }).await.unwrap();
@@ -230,7 +230,7 @@ async fn exercise(member: &Member) {
     };
     client.compact(compact).await.unwrap();
     let mut snapshot = client.snapshot().await.unwrap();
-    while snapshot.next().await.is_some() {}
+    while snapshot.next().await.unwrap().is_some() {}
     let mut alarm = proto::etcdserverpb::AlarmRequest::default();
     alarm.set_action(proto::etcdserverpb::alarm_request::AlarmAction::Activate);
     alarm.set_alarm(proto::etcdserverpb::AlarmType::Nospace);
@@ -273,7 +273,7 @@ async fn all_names() {
     for (name, reason) in ABSENT {
         assert_eq!(types.get(name), None, "{name} is there, although {reason}");
     }
-    for (name, _) in &types {
+    for name in types.keys() {
         let is_known = PRESENT.iter().any(|(known, _)| known == name);
         assert!(is_known, "{name} is in no table");
     }

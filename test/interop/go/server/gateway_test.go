@@ -5,7 +5,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 	"testing"
@@ -115,10 +117,7 @@ var gatewayCorpus = [][2]string{
 
 func TestSameGateway(t *testing.T) {
 	ours := process.Start(t).Endpoint()
-	real := startReal(t, func(*embed.Config) {}).Endpoints()[0]
-	if !strings.HasPrefix(real, "http") {
-		real = "http://" + real
-	}
+	real := startRealGateway(t)
 	for n, request := range gatewayCorpus {
 		path, body := "/v3/"+request[0], request[1]
 		isVague := strings.HasPrefix(body, "{{") && strings.HasSuffix(body, "}}")
@@ -143,10 +142,7 @@ func TestSameGateway(t *testing.T) {
 // Watches tell the same, line by line.
 func TestSameGatewayWatch(t *testing.T) {
 	ours := process.Start(t).Endpoint()
-	real := startReal(t, func(*embed.Config) {}).Endpoints()[0]
-	if !strings.HasPrefix(real, "http") {
-		real = "http://" + real
-	}
+	real := startRealGateway(t)
 	const changes = 4
 	told := func(endpoint string) []string {
 		body := `{"create_request":{"key":"AA==","range_end":"AA==","prev_kv":true}}` +
@@ -188,6 +184,22 @@ func TestSameGatewayWatch(t *testing.T) {
 			t.Errorf("line %d\nours: %s\nreal: %s", n, got[n], want[n])
 		}
 	}
+}
+
+// startRealGateway starts a real etcd on a port that is known beforehand: its gateway dials the URL that it
+// was told to listen on.
+func startRealGateway(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	free := url.URL{Scheme: "http", Host: listener.Addr().String()}
+	listener.Close()
+	startReal(t, func(config *embed.Config) {
+		config.ListenClientUrls, config.AdvertiseClientUrls = []url.URL{free}, []url.URL{free}
+	})
+	return free.String()
 }
 
 // posted is status, type and body of an answer.

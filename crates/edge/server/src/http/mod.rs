@@ -10,11 +10,15 @@ use std::rc::Rc;
 use bytes::Bytes;
 use gateway::Gateway;
 use http::{HeaderValue, Method, StatusCode};
-use rpc::{HttpHandler, HttpRequest, HttpResponse, PortKind, replies};
+use rpc::{HttpHandler, HttpRequest, HttpResponse, Peer, PortKind, replies};
 use transport::PeerHttp;
 
 use crate::engine::Handle;
 use crate::metrics::Metrics;
+
+/// What etcd says to certificates at the gateway.
+const NO_IDENTITY: &str = "CommonName of client sending a request against gateway will be ignored \
+                           and not used as expected";
 
 /// Answers the plain HTTP requests of one connection thread.
 pub(crate) struct Http {
@@ -49,6 +53,13 @@ impl Http {
         (is_for_clients && Gateway::serves(path)).then_some(gateway)
     }
 
+    /// Whether a client shows a certificate that names a user where users count: through the gateway
+    /// it would be nobody, and it is better told so.
+    fn expects_identity(&self, peer: &Peer) -> bool {
+        peer.common_name().is_some_and(|name| !name.is_empty())
+            && self.handle.engine().auth().is_enabled()
+    }
+
     async fn answer(&self, request: HttpRequest) -> HttpResponse {
         let path = request.uri.path().to_owned();
         if request.port == PortKind::Peer {
@@ -58,6 +69,9 @@ impl Http {
             return peer::answer(&self.handle, &path, &request.method);
         }
         if let Some(gateway) = self.gateway(request.port, &path) {
+            if self.expects_identity(&request.peer) {
+                return replies::error(StatusCode::BAD_REQUEST, NO_IDENTITY);
+            }
             return gateway.answer(request).await;
         }
         let is_get = request.method == Method::GET;

@@ -45,20 +45,19 @@ async fn elect(call: &mut WaitingCall, request: Bytes) -> Result<Bytes, Status> 
     let mut waiting = call.split();
     let caller = waiting.caller;
     let turn = async {
-        let mut header = header;
         if is_changed {
-            header = put_if_leader(caller, &leader, value).await?.header;
+            put_if_leader(caller, &leader, value).await?;
         }
-        queue.wait_for_front(caller, leader.rev).await?;
-        Ok(header)
+        queue.wait_for_front(caller, leader.rev).await
     };
-    let header = waiting.step(turn).await;
-    if header.is_err() {
+    let elected = waiting.step(turn).await;
+    if elected.is_err() {
         // It falls with its lease, if this fails.
         let _ = withdraw(caller, &leader).await;
     }
+    elected?;
     Ok(encode(&CampaignResponse {
-        header: header?,
+        header,
         leader: Some(leader),
     }))
 }
