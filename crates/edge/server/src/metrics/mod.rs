@@ -197,16 +197,6 @@ fn consensus(engine: &Engine, out: &mut Exposition) {
             1,
         );
     }
-    for member in engine.membership().members() {
-        let labels = [
-            ("Local", local.to_string()),
-            ("Remote", member.id.to_string()),
-        ];
-        let labels = labels
-            .each_ref()
-            .map(|(name, value)| (*name, value.as_str()));
-        out.labelled_gauge("etcd_network_known_peers", "The known members.", &labels, 1);
-    }
 }
 
 fn storage(engine: &Engine, out: &mut Exposition) {
