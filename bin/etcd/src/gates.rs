@@ -29,7 +29,7 @@ struct Gate {
 enum GateEffect {
     /// It stands for all gates of its stage.
     Group,
-    /// Nothing that a member without peers would notice, or what holds either way.
+    /// It is honoured, or what it asks for holds either way.
     Harmless,
     /// On is refused.
     NotBuilt,
@@ -47,7 +47,8 @@ const fn gate(name: &'static str, stage: Stage, default: bool, effect: GateEffec
 /// All gates. `FastLeaseKeepAlive` holds either way, since renewals never wait for entries to be
 /// applied; `TxnModeWriteWithSharedBuffer`, since reads never copy the write buffer;
 /// `StopGRPCServiceOnDefrag`, since defragmentation blocks nobody; `PriorityRequest`, since
-/// a revocation that is refused under load is tried again. The rest asks for peers.
+/// a revocation that is refused under load is tried again; `SetMemberLocalAddr`, since the system
+/// chooses the source of connections to peers.
 const GATES: &[Gate] = &[
     gate("AllAlpha", Stage::Alpha, false, GateEffect::Group),
     gate("AllBeta", Stage::Beta, false, GateEffect::Group),

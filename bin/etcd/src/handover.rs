@@ -10,6 +10,7 @@ use disk::RealDir;
 use rpc::{AccessControl, AddressError, Allowed, Keepalive, ListenAddress, SocketOptions};
 use server::credentials::TokenOptionsError;
 use server::engine::{self, CommitPolicy, Limits};
+use server::membership::CorruptionChecks;
 use server::{ListenerTls, ServerConfig};
 
 use crate::compaction::{self, RetentionError};
@@ -24,6 +25,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 const BATCH_INTERVAL: Duration = Duration::from_millis(100);
 const BATCH_OPS: usize = 10_000;
 const COMPACTION_PAUSE: Duration = Duration::from_millis(10);
+const DOWNGRADE_CHECK: Duration = Duration::from_secs(5);
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(600);
 
 /// Why settings cannot be handed over.
@@ -178,8 +180,21 @@ fn engine_config(
         catch_up_entries: settings.uint("snapshot-catchup-entries"),
         credentials: credentials::config(settings)?,
         max_wals: settings.size("max-wals"),
+        force_new_cluster: settings.is_on("force-new-cluster"),
+        corruption: corruption(settings),
+        downgrade_check: or("downgrade-check-time", DOWNGRADE_CHECK),
         threads,
     })
+}
+
+fn corruption(settings: &Settings) -> CorruptionChecks {
+    let gates = settings.gates();
+    let compactions = settings.duration("compact-hash-check-time").positive();
+    CorruptionChecks {
+        initial: gates.is_on("InitialCorruptCheck"),
+        periodic: settings.duration("corrupt-check-time").positive(),
+        compactions: compactions.filter(|_| gates.is_on("CompactHashCheck")),
+    }
 }
 
 fn positive(number: i64, default: usize) -> usize {

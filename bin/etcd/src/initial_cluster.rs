@@ -41,11 +41,6 @@ pub(crate) enum ClusterError {
         /// This member's entries.
         entries: String,
     },
-    /// Joining a cluster.
-    #[error(
-        "joining an existing cluster is not built yet: --initial-cluster-state=existing needs a data directory of this member"
-    )]
-    Joining,
 }
 
 /// Reads `name=url,name=url`; the URLs of a name are sorted.
@@ -68,11 +63,8 @@ pub(crate) fn parse(text: &str) -> Result<Members, UrlError> {
     Ok(members)
 }
 
-/// The members to found a cluster with.
-pub(crate) fn found(settings: &Settings) -> Result<Members, ClusterError> {
-    if settings.text("initial-cluster-state") == "existing" {
-        return Err(ClusterError::Joining);
-    }
+/// The members that the settings describe, this one under its own URLs among them.
+pub(crate) fn described(settings: &Settings) -> Result<Members, ClusterError> {
     let text = settings.text("initial-cluster");
     let members = parse(text)?;
     let name = settings.text("name");
@@ -154,7 +146,7 @@ mod tests {
         set("name", name);
         set("initial-cluster", cluster);
         set("initial-advertise-peer-urls", advertised);
-        found(&settings).map_err(|error| error.to_string())
+        described(&settings).map_err(|error| error.to_string())
     }
 
     /// A member whose URLs are not those that the others know gets another id.

@@ -6,8 +6,11 @@
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
 
-use server::Server;
+use server::engine::End;
+use server::{Server, ServerError};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -124,6 +127,7 @@ fn member(args: &[String], configured: Configured) -> ExitCode {
         Err(error) => {
             let fields = fields!["error" => failure::chain(&error)];
             let message = match &error {
+                StartError::Server(ServerError::Corrupt(_)) => "checkInitialHashKV failed",
                 StartError::Descriptors(_) => {
                     "file descriptor limit of etcd process is too low; please set higher"
                 }
@@ -169,7 +173,7 @@ fn identify(settings: &Settings, log: &Logger) -> Result<Contents, ExitCode> {
 /// Serves until a signal comes. Signals are caught before the member is called ready, since those
 /// who wait for that may stop it at once.
 fn serve(mut server: Server, settings: &Settings, log: &Logger) -> ExitCode {
-    let mut signals = match Signals::new([SIGINT, SIGTERM]) {
+    let signals = match Signals::new([SIGINT, SIGTERM]) {
         Ok(signals) => signals,
         Err(error) => {
             let fields = fields!["error" => GoIo(&error).to_string()];
@@ -179,15 +183,22 @@ fn serve(mut server: Server, settings: &Settings, log: &Logger) -> ExitCode {
     };
     start::serve(&mut server, log);
     notify::ready(log);
-    let Some(signal) = signals.forever().next() else {
-        return ExitCode::SUCCESS;
+    let signal = ending(signals, &server);
+    let message = match signal {
+        Some(SIGINT) => "interrupt",
+        Some(_) => "terminated",
+        None => "",
     };
-    let name = if signal == SIGINT {
-        "interrupt"
-    } else {
-        "terminated"
-    };
-    log.info("received signal; shutting down", fields!["signal" => name]);
+    match signal {
+        Some(_) => log.info(
+            "received signal; shutting down",
+            fields!["signal" => message],
+        ),
+        None => log.info(
+            "this member was removed from the cluster; shutting down",
+            &[],
+        ),
+    }
     let fields = fields![
         "name" => settings.text("name"),
         "data-dir" => settings.text("data-dir"),
@@ -197,7 +208,33 @@ fn serve(mut server: Server, settings: &Settings, log: &Logger) -> ExitCode {
     log.info("closing etcd server", fields);
     server.shutdown();
     log.info("closed etcd server", fields);
-    end_by(signal)
+    signal.map_or(ExitCode::SUCCESS, end_by)
+}
+
+/// Waits until a signal comes, or the member ends by itself.
+fn ending(mut signals: Signals, server: &Server) -> Option<i32> {
+    let ending = server.engine().ending().clone();
+    let caught = Arc::new(AtomicI32::new(0));
+    let watch = {
+        let (ending, caught) = (ending.clone(), Arc::clone(&caught));
+        move || {
+            if let Some(signal) = signals.forever().next() {
+                caught.store(signal, Ordering::Release);
+                ending.set(End::Stopped);
+            }
+        }
+    };
+    // The thread ends with the process.
+    let spawned = std::thread::Builder::new()
+        .name("etcd-signals".to_owned())
+        .spawn(watch);
+    if spawned.is_err() {
+        ending.set(End::Stopped);
+    }
+    match ending.wait() {
+        End::Removed => None,
+        End::Stopped => Some(caught.load(Ordering::Acquire)).filter(|signal| *signal != 0),
+    }
 }
 
 /// Lets the signal do what it does by default; the first process of a container just ends.

@@ -2,9 +2,12 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use rpc::{BindError, ListenAddress, PortKind};
-use server::{Server, ServerError};
+use server::engine::Join;
+use server::membership::{self, Joining, JoiningError};
+use server::{Connector, Server, ServerError};
 
 use crate::data_dir::{self, Contents, DataDirError};
 use crate::descriptors::{self, TooFew};
@@ -32,6 +35,9 @@ pub(crate) enum StartError {
     /// The first members.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
+    /// The cluster that is there already.
+    #[error(transparent)]
+    Joining(#[from] JoiningError),
     /// The settings.
     #[error(transparent)]
     Handover(#[from] HandoverError),
@@ -82,9 +88,15 @@ pub(crate) fn start(
     say_what_is_configured(settings, log);
     dump::log(settings, contents, log);
     data_dir::prepare(Path::new(settings.text("data-dir")), log)?;
-    let members = members(settings)?;
     let secure = secure::secure(settings, log)?;
-    let config = handover::server_config(settings, members, connections_max, secure.listeners)?;
+    let connector = match secure.peers {
+        Some(tls) => Connector::with_tls(Arc::new(tls)),
+        None => Connector::plain(),
+    };
+    let Place { members, join } = place(settings, &connector)?;
+    let mut config = handover::server_config(settings, members, connections_max, secure.listeners)?;
+    config.engine.join = join;
+    config.peers.connector = connector;
     let server = Server::start(&config)?;
     say_who_it_is(settings, &server, log);
     match server.wait_ready() {
@@ -102,14 +114,41 @@ pub(crate) fn serve(server: &mut Server, log: &Logger) {
     }
 }
 
-/// The first members; none when the log already knows its members.
-fn members(settings: &Settings) -> Result<Members, StartError> {
+/// Where this member stands when its log does not know yet.
+#[derive(Default)]
+struct Place {
+    /// The first members of a cluster that is founded.
+    members: Members,
+    /// The place in one that is there.
+    join: Option<Join>,
+}
+
+/// The place that the settings give; none when the log knows it.
+fn place(settings: &Settings, connector: &Connector) -> Result<Place, StartError> {
     let (parent, name) = handover::wal_place(settings);
     let parent: &dyn disk::Dir = &parent;
-    match wal::exists(&*parent.sub(&name))? {
-        true => Ok(Members::new()),
-        false => Ok(initial_cluster::found(settings)?),
+    if wal::exists(&*parent.sub(&name))? {
+        return Ok(Place::default());
     }
+    let name = settings.text("name").to_owned();
+    if settings.text("initial-cluster-state") == "existing" {
+        let joining = Joining {
+            name,
+            initial_cluster: initial_cluster::described(settings)?,
+            learners_max: usize::try_from(settings.int("max-learners")).unwrap_or_default(),
+            connector: connector.clone(),
+        };
+        let join = Some(membership::join(&joining)?);
+        let members = Members::new();
+        return Ok(Place { members, join });
+    }
+    let members = initial_cluster::described(settings)?;
+    let token = settings.text("initial-cluster-token");
+    membership::check_not_bootstrapped(&members, &name, token, connector)?;
+    Ok(Place {
+        members,
+        join: None,
+    })
 }
 
 fn say_what_is_configured(settings: &Settings, log: &Logger) {

@@ -4,11 +4,14 @@
 //! one is an error that names the command. Tests in other languages run through [`tool`], which
 //! names what is missing instead of passing without it; those in Go through [`go`].
 
+mod cluster;
+pub mod ctl;
 pub mod go;
 mod member;
 mod ports;
 pub mod tool;
 
+pub use cluster::Cluster;
 pub use member::{Member, Stop};
 pub use ports::free_port;
 

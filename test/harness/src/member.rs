@@ -51,16 +51,30 @@ impl Member {
     /// # Errors
     /// As [`Member::start`].
     pub fn start_on(data: &Path, dir: &Path, flags: &[&str]) -> Result<Self> {
-        let mut member = Self {
+        let mut member = Self::prepare(data, dir)?;
+        member.set_flags(flags.iter().map(ToString::to_string));
+        member.restart()?;
+        Ok(member)
+    }
+
+    /// A member with ports of its own that is not started yet.
+    ///
+    /// # Errors
+    /// When there are no ports.
+    pub fn prepare(data: &Path, dir: &Path) -> Result<Self> {
+        Ok(Self {
             dir: data.to_path_buf(),
             port: free_port()?,
             peer_port: free_port()?,
-            flags: flags.iter().map(ToString::to_string).collect(),
+            flags: Vec::new(),
             child: None,
             log: dir.join("etcd.log"),
-        };
-        member.restart()?;
-        Ok(member)
+        })
+    }
+
+    /// The flags of the next start, beside those for directory and URLs; the last of a name counts.
+    pub fn set_flags(&mut self, flags: impl IntoIterator<Item = String>) {
+        self.flags = flags.into_iter().collect();
     }
 
     /// Starts the stopped member again, on the same directory and ports.
@@ -68,6 +82,15 @@ impl Member {
     /// # Errors
     /// As [`Member::start`].
     pub fn restart(&mut self) -> Result<()> {
+        self.spawn()?;
+        self.await_ready()
+    }
+
+    /// Starts the process without waiting for it.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn spawn(&mut self) -> Result<()> {
         let log = File::create(&self.log)?;
         let mut command = Command::new(program("etcd")?);
         command
@@ -76,6 +99,14 @@ impl Member {
             .stdin(Stdio::null());
         let child = command.stdout(log.try_clone()?).stderr(log).spawn()?;
         self.child = Some(child);
+        Ok(())
+    }
+
+    /// Waits until the started process serves.
+    ///
+    /// # Errors
+    /// As [`Member::start`].
+    pub fn await_ready(&mut self) -> Result<()> {
         let deadline = Instant::now() + START_LIMIT;
         while !self.has_logged(READY)? {
             if let Some(status) = self.child.as_mut().and_then(|child| child.try_wait().ok()?) {

@@ -165,7 +165,7 @@ pub(crate) const IGNORED: &[&str] = &[
 
 const DISCOVERY: &str = "discovery of other members is not built yet";
 const NO_DISCOVERY: &str = "it matters to discovery only, which is refused";
-const NO_PEERS: &str = "a cluster of one member has no peers";
+const NO_PEERS: &str = "the default holds";
 
 #[cfg(test)]
 mod tests {

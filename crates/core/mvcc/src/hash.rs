@@ -60,6 +60,10 @@ impl Remembered {
             .copied()
     }
 
+    pub(crate) fn all(&self) -> &[HashKv] {
+        &self.0
+    }
+
     fn insert(&mut self, hash: HashKv) {
         let position = self
             .0

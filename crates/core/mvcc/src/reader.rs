@@ -109,6 +109,12 @@ impl Reader {
         hash::hash_kv(&self.shared, revision)
     }
 
+    /// The hashes that the last compactions remember, by ascending revision.
+    #[must_use]
+    pub fn compaction_hashes(&self) -> Vec<HashKv> {
+        self.shared.hashes.lock().all().to_vec()
+    }
+
     /// The hash of all buckets. Reads every record.
     ///
     /// # Errors

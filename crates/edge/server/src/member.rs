@@ -15,6 +15,7 @@ use transport::Transport;
 
 use crate::engine::{self, Engine, Handle, Meters, Running};
 use crate::http::Http;
+use crate::membership::{self, corruption, handover};
 use crate::metrics::Metrics;
 use crate::network::{self, PeerConfig};
 use crate::ports::{ListenerTls, Port, Ports};
@@ -78,6 +79,9 @@ pub enum ServerError {
     /// The connection threads do not start.
     #[error(transparent)]
     Threads(#[from] rpc::StartError),
+    /// This member's data is not that of the others.
+    #[error(transparent)]
+    Corrupt(#[from] membership::Inconsistent),
     /// The network to the other members does not start.
     #[error(transparent)]
     Transport(#[from] transport::StartError),
@@ -112,6 +116,12 @@ impl Server {
         let registry = Registry::new();
         let meters = Arc::new(Meters::new(&registry, config.warning_apply)?);
         let opened = engine::open(&config.engine, meters)?;
+        opened
+            .engine()
+            .set_connector(config.peers.connector.clone());
+        if config.engine.corruption.initial && !opened.is_new() {
+            corruption::check_before_start(opened.engine())?;
+        }
         let traffic = transport::Metrics::new()?;
         traffic.register(&registry)?;
         let transport = network::start(&config.peers, &opened, traffic)?;
@@ -194,8 +204,10 @@ impl Server {
         }
     }
 
-    /// Stops in good order: calls under way are answered, everything applied reaches the disk.
+    /// Stops in good order: another member leads, calls under way are answered, everything applied
+    /// reaches the disk.
     pub fn shutdown(self) {
+        handover::hand_over_leadership(self.running.engine());
         self.threads.shutdown(SHUTDOWN_GRACE);
         // The keeper may have ended already.
         let _ = self.stop_keeper.send(());

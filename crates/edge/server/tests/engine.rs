@@ -59,6 +59,9 @@ fn config(path: &std::path::Path) -> Config {
         catch_up_entries: 100,
         max_wals: 5,
         credentials: server::credentials::CredentialsConfig::default(),
+        force_new_cluster: false,
+        corruption: server::membership::CorruptionChecks::default(),
+        downgrade_check: Duration::from_secs(5),
         threads: 1,
     }
 }

@@ -1,6 +1,6 @@
 //! How members find each other.
 
-use super::{DISCOVERY, FileKey, Flag, Group, Kind, NO_DISCOVERY, NO_PEERS};
+use super::{DISCOVERY, FileKey, Flag, Group, Kind, NO_DISCOVERY};
 
 pub(super) const FLAGS: &[Flag] = &[
     flag(
@@ -38,8 +38,7 @@ pub(super) const FLAGS: &[Flag] = &[
         Kind::Bool,
         "true",
         "Whether changes of the membership that would lose the quorum are refused.",
-    )
-    .without_effect(NO_PEERS),
+    ),
     flag(
         "pre-vote",
         Kind::Bool,
@@ -165,8 +164,7 @@ pub(super) const FLAGS: &[Flag] = &[
         Kind::Duration,
         "5s",
         "Time between two looks at a cluster that is being downgraded.",
-    )
-    .without_effect(NO_PEERS),
+    ),
     flag(
         "v2-deprecation",
         Kind::Choices(&[

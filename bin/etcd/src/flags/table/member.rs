@@ -213,8 +213,7 @@ pub(super) const FLAGS: &[Flag] = &[
         "false",
         "Whether all other members are dropped from the stored cluster.",
     )
-    .group(Group::Unsafe)
-    .refused("making one member of a lost cluster its only one is not built yet"),
+    .group(Group::Unsafe),
     Flag::new(
         "config-file",
         Kind::Text,

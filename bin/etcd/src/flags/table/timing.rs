@@ -1,6 +1,6 @@
 //! Compaction, checks and warnings.
 
-use super::{Effect, Flag, Group, Kind, NO_PEERS};
+use super::{Effect, Flag, Group, Kind};
 
 pub(super) const FLAGS: &[Flag] = &[
     Flag::new(
@@ -33,15 +33,13 @@ pub(super) const FLAGS: &[Flag] = &[
         Kind::Duration,
         "0s",
         "Time between two comparisons of the members' data; 0 for never.",
-    )
-    .without_effect(NO_PEERS),
+    ),
     Flag::new(
         "compact-hash-check-time",
         Kind::Duration,
         "1m",
         "Time between two comparisons of the members' compactions.",
-    )
-    .without_effect(NO_PEERS),
+    ),
     Flag::new(
         "watch-progress-notify-interval",
         Kind::Duration,

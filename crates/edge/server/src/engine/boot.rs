@@ -21,6 +21,7 @@ use store::Store;
 use types::{ClusterId, Entry, HardState, Index, MemberId, SnapshotMark};
 use wal::{Metadata, Recovered, Wal};
 
+use super::force;
 use super::install::{self, InstallError};
 use super::running::{Config, Join};
 use super::state::{State, StateOptions};
@@ -166,7 +167,7 @@ pub(super) fn boot(config: &Config) -> Result<Booted, StartError> {
             .map_err(|error| in_dir(&path, error))?;
     }
     let is_new = initial.is_some();
-    let (wal, recovered) = match initial {
+    let (mut wal, recovered) = match initial {
         Some(initial) => bootstrap(config, initial)?,
         None => restart(config, &wal_dir)?,
     };
@@ -180,6 +181,10 @@ pub(super) fn boot(config: &Config) -> Result<Booted, StartError> {
         auth,
     } = State::load(options, &store.reader(), &writer)?;
     let mark = recovered.snapshot.index;
+    let recovered = match config.force_new_cluster && !is_new {
+        true => force::make_alone(&mut wal, recovered, member, consistent, &membership)?,
+        false => recovered,
+    };
     let raft = restored(recovered, consistent, &membership)?;
     Ok(Booted {
         member,

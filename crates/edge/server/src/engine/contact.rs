@@ -16,6 +16,14 @@ impl Engine {
         self.status().leader() == self.member_id()
     }
 
+    /// Whether this member cannot know who leads: its consensus has not run for a while, as after a
+    /// pause of the process. Nobody can be missed by one that is alone.
+    #[must_use]
+    pub fn may_be_isolated(&self) -> bool {
+        let pause = self.since_tick();
+        pause > self.limits().election_timeout * 3 / 10 && !self.status().is_sole_leader()
+    }
+
     /// Since when a member is reached, if it is.
     #[must_use]
     pub fn active_since(&self, member: MemberId) -> Option<Instant> {

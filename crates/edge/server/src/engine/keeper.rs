@@ -1,8 +1,8 @@
 //! The keeper: what a member does by itself, on a thread and mailbox of its own.
 //!
-//! It publishes the member and the cluster version, revokes expired leases, compacts by the policy
-//! of the flags, raises the NOSPACE alarm, and has old log segments removed. All of it goes through
-//! the log like any client's request.
+//! It publishes the member, revokes expired leases, compacts by the policy of the flags, raises the
+//! NOSPACE alarm, has old log segments removed, and as leader watches over versions and hashes. All
+//! of it goes through the log like any client's request.
 
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
@@ -11,7 +11,7 @@ use std::time::Duration;
 use auth::Who;
 use proto::etcdserverpb::alarm_request::AlarmAction;
 use proto::etcdserverpb::{AlarmRequest, AlarmType, InternalRaftRequest, LeaseRevokeRequest};
-use proto::membershippb::{Attributes, ClusterMemberAttrSetRequest, ClusterVersionSetRequest};
+use proto::membershippb::{Attributes, ClusterMemberAttrSetRequest};
 
 use tokio::sync::Semaphore;
 
@@ -20,6 +20,7 @@ use super::handle::Handle;
 use super::inbox::Inbox;
 use super::log_thread::LogInput;
 use super::shared::Engine;
+use crate::membership::{CorruptionChecks, corruption, versions};
 
 /// How often expired leases are looked for.
 const EXPIRY_INTERVAL: Duration = Duration::from_millis(500);
@@ -29,6 +30,8 @@ const EXPIRY_LIMIT: usize = 500;
 const REVOKES_IN_FLIGHT: usize = 16;
 /// How often log segments are looked through.
 const PURGE_INTERVAL: Duration = Duration::from_secs(30);
+/// Pause between two looks at what this member has to learn first.
+const LOOK_PAUSE: Duration = Duration::from_millis(5);
 /// Pause before a request that failed is tried again.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
@@ -39,6 +42,8 @@ pub(crate) struct Duties {
     pub(crate) client_urls: Vec<String>,
     pub(crate) compaction: Option<CompactionPolicy>,
     pub(crate) max_wals: usize,
+    pub(crate) corruption: CorruptionChecks,
+    pub(crate) downgrade_check: Duration,
 }
 
 /// The duties of a member, ready to be started.
@@ -66,6 +71,13 @@ impl Keeper {
             tokio::task::spawn_local(compactor::run(handle.clone(), policy));
         }
         tokio::task::spawn_local(expire_leases(handle.clone()));
+        tokio::task::spawn_local(versions::watch(handle.clone(), duties.downgrade_check));
+        if let Some(every) = duties.corruption.periodic {
+            tokio::task::spawn_local(corruption::watch_present(handle.clone(), every));
+        }
+        if let Some(every) = duties.corruption.compactions {
+            tokio::task::spawn_local(corruption::watch_compactions(handle.clone(), every));
+        }
         tokio::task::spawn_local(purge(log, duties.max_wals));
         tokio::task::spawn_local(raise_alarm_when_told(handle.clone()));
         tokio::task::spawn_local(publish(handle, duties, ready));
@@ -80,6 +92,12 @@ async fn insist(handle: &Handle, request: InternalRaftRequest) {
 }
 
 async fn publish(handle: Handle, duties: Duties, ready: SyncSender<()>) {
+    // Who joins learns from the log that it belongs to the cluster; real members die of attributes
+    // of one that they do not know.
+    let own = handle.engine().member_id();
+    while handle.engine().membership().member(own).is_none() {
+        tokio::time::sleep(LOOK_PAUSE).await;
+    }
     let attributes = Attributes {
         name: duties.name,
         client_urls: duties.client_urls,
@@ -101,22 +119,9 @@ async fn publish(handle: Handle, duties: Duties, ready: SyncSender<()>) {
         "cluster-id" = %handle.engine().cluster_id(),
         "published local member to cluster through raft"
     );
-    let version = proto::limits::CLUSTER_VERSION;
-    if handle
-        .engine()
-        .membership()
-        .version()
-        .is_none_or(|known| known.to_string() != version)
-    {
-        let set = ClusterVersionSetRequest {
-            ver: version.to_owned(),
-        };
-        let request = InternalRaftRequest {
-            cluster_version_set: Some(set),
-            ..InternalRaftRequest::default()
-        };
-        insist(&handle, request).await;
-        tracing::info!("cluster-version" = version, "set initial cluster version");
+    // The leader decides the version; clients ask for it at once.
+    while handle.engine().membership().version().is_none() {
+        tokio::time::sleep(LOOK_PAUSE).await;
     }
     // Nobody listens any more when the start was given up.
     let _ = ready.send(());
@@ -130,7 +135,7 @@ async fn expire_leases(handle: Handle) {
         interval.tick().await;
         let engine = handle.engine();
         let term = engine.status().term();
-        if engine.status().leader() != engine.member_id() {
+        if !engine.is_leader() {
             continue;
         }
         let expired = engine.leases().lock().expired(engine.now(), EXPIRY_LIMIT);

@@ -17,6 +17,7 @@ mod compactor;
 mod contact;
 mod durations;
 mod ending;
+mod force;
 mod handle;
 mod inbound;
 mod inbox;

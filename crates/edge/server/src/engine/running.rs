@@ -30,6 +30,7 @@ use super::receive::Place;
 use super::shared::{CompactionProgress, Engine, Limits, Shared, Space, Status, unix_millis};
 use super::state::StateOptions;
 use super::store_thread::{StoreInput, StoreThread};
+use crate::membership::CorruptionChecks;
 
 /// How long entries behind a snapshot are kept for its receiver after it was delivered.
 const SNAPSHOT_GRACE: Duration = Duration::from_secs(30);
@@ -92,6 +93,12 @@ pub struct Config {
     pub max_wals: usize,
     /// How callers are identified.
     pub credentials: CredentialsConfig,
+    /// Whether all other members are dropped from the stored cluster.
+    pub force_new_cluster: bool,
+    /// Which comparisons with the other members are made.
+    pub corruption: CorruptionChecks,
+    /// How often a leader looks whether a downgrade is over.
+    pub downgrade_check: Duration,
     /// How many connection threads there are.
     pub threads: usize,
 }
@@ -215,6 +222,12 @@ fn member_config(config: &Config, member: MemberId) -> member::Config {
 }
 
 impl Opened {
+    /// Whether the data directory was empty.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.is_new
+    }
+
     /// What all threads will share.
     #[must_use]
     pub fn engine(&self) -> &Engine {
@@ -351,6 +364,8 @@ impl Running {
             client_urls: config.client_urls.clone(),
             compaction: config.compaction,
             max_wals: config.max_wals,
+            corruption: config.corruption,
+            downgrade_check: config.downgrade_check,
         };
         let thread = self.engine.post().len() - 1;
         Keeper {
@@ -414,6 +429,7 @@ fn shared(config: &Config, booted: &Booted, inboxes: &Inboxes, meters: Arc<Meter
         backlog: Backlog::default(),
         ending: Ending::default(),
         peers: OnceLock::new(),
+        peer_client: OnceLock::new(),
         progress: ArcSwap::default(),
         place: Place {
             member_dir: Arc::clone(&config.member_dir),

@@ -11,6 +11,7 @@ use cluster::Membership;
 use member::Leadership;
 use proto::error::Error;
 use raft::MemberProgress;
+use transport::{Connector, PeerClient};
 use types::{ClusterId, Index, MemberId, Term};
 
 use crate::credentials::Credentials;
@@ -57,6 +58,7 @@ pub(super) struct Shared {
     pub(super) ending: Ending,
     /// Set once, when the threads start.
     pub(super) peers: OnceLock<Arc<dyn Peers>>,
+    pub(super) peer_client: OnceLock<PeerClient>,
     pub(super) progress: ArcSwap<Vec<MemberProgress>>,
     pub(super) place: Place,
     /// Whether a snapshot from the leader is on its way into the store.
@@ -214,6 +216,20 @@ impl Engine {
         Inbound::new(self.clone())
     }
 
+    /// What asks the other members single questions; over plain connections unless it was set.
+    #[must_use]
+    pub fn peer_client(&self) -> &PeerClient {
+        let plain = || crate::membership::ask::client(Connector::plain());
+        self.0.peer_client.get_or_init(plain)
+    }
+
+    /// Sets how the other members are asked; only the first time counts.
+    pub fn set_connector(&self, connector: Connector) {
+        let client = crate::membership::ask::client(connector);
+        // Set once, at the start.
+        let _ = self.0.peer_client.set(client);
+    }
+
     /// The way to the other members; none before the threads run.
     #[must_use]
     pub fn peers(&self) -> Option<&Arc<dyn Peers>> {
@@ -309,7 +325,18 @@ impl Engine {
         connected > voters.len() / 2
     }
 
+    /// How long ago consensus ticked.
+    pub(super) fn since_tick(&self) -> Duration {
+        let millis = self.0.status.ticked.load(Ordering::Relaxed);
+        let ticked = Duration::from_millis(millis);
+        self.0.origin.elapsed().saturating_sub(ticked)
+    }
+
+    /// Consensus has ticked.
     pub(super) fn set_progress(&self, progress: Vec<MemberProgress>) {
+        let millis = self.0.origin.elapsed().as_millis();
+        let millis = u64::try_from(millis).unwrap_or(u64::MAX);
+        self.0.status.ticked.store(millis, Ordering::Relaxed);
         if !progress.is_empty() || !self.0.progress.load().is_empty() {
             self.0.progress.store(Arc::new(progress));
         }
@@ -378,6 +405,8 @@ pub struct Status {
     /// Milliseconds from the start to the newest election; zero for none.
     elected: AtomicU64,
     is_sole_leader: AtomicBool,
+    /// When consensus ticked last, in milliseconds from the start.
+    ticked: AtomicU64,
     is_learner: AtomicBool,
     is_store_lagging: AtomicBool,
 }

@@ -66,7 +66,7 @@ impl Http {
             if PeerHttp::serves(&path) {
                 return self.peers.answer(request).await;
             }
-            return peer::answer(&self.handle, &path, &request.method);
+            return peer::answer(&self.handle, &path, &request).await;
         }
         if let Some(gateway) = self.gateway(request.port, &path) {
             if self.expects_identity(&request.peer) {

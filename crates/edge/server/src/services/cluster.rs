@@ -16,6 +16,8 @@ use rpc::Status;
 use types::MemberId;
 
 use super::{Services, decode, encode, error, peer_urls};
+use crate::membership::promote::promote;
+use crate::membership::strict;
 
 impl Services {
     pub(super) async fn member_list(&self, request: Bytes) -> Result<Bytes, Status> {
@@ -35,7 +37,7 @@ impl Services {
             is_learner,
         } = decode(request)?;
         let peer_urls = peer_urls::parse(&peer_ur_ls)?;
-        self.may_add(is_learner)?;
+        strict::may_add(&self.handle, is_learner)?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let seconds = now.unwrap_or_default().as_secs();
         let member = cluster::Member {
@@ -56,7 +58,7 @@ impl Services {
     pub(super) async fn member_remove(&self, request: Bytes) -> Result<Bytes, Status> {
         let MemberRemoveRequest { id } = decode(request)?;
         let id = MemberId(id);
-        self.may_remove(id)?;
+        strict::may_remove(&self.handle, id)?;
         let members = self.reconfigure(&Change::Remove(id)).await?;
         let header = Some(self.header(0));
         Ok(encode(&MemberRemoveResponse { header, members }))
@@ -72,11 +74,15 @@ impl Services {
         Ok(encode(&MemberUpdateResponse { header, members }))
     }
 
-    pub(super) async fn member_promote(&self, request: Bytes) -> Result<Bytes, Status> {
+    /// `token` says to the leader in whose name it is asked.
+    pub(super) async fn member_promote(
+        &self,
+        request: Bytes,
+        token: Option<&str>,
+    ) -> Result<Bytes, Status> {
         let MemberPromoteRequest { id } = decode(request)?;
-        let id = MemberId(id);
-        self.may_promote(id).await?;
-        let members = self.reconfigure(&Change::Promote(id)).await?;
+        let members = promote(&self.handle, MemberId(id), token).await?;
+        let members = members.iter().map(wire).collect();
         let header = Some(self.header(0));
         Ok(encode(&MemberPromoteResponse { header, members }))
     }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use apply::Response;
 use bytes::Bytes;
-use proto::error::Error;
+use proto::error::{Code, Error};
 use proto::etcdserverpb::alarm_request::AlarmAction;
 use proto::etcdserverpb::{
     AlarmMember, AlarmRequest, AlarmResponse, AlarmType, DefragmentRequest, DefragmentResponse,
@@ -18,8 +18,8 @@ use types::MemberId;
 use super::identity::Identity;
 use super::{Services, decode, encode, error, off_thread};
 
-/// The service's name, for methods of it that are not built.
-const SERVICE: &str = "etcdserverpb.Maintenance";
+/// What is said when the new leader does not come.
+const TRANSFER_TIMEOUT: &str = "etcdserver: request timed out, leader transfer took too long";
 /// How a quota that does not limit is told.
 const NO_QUOTA: i64 = -1;
 
@@ -124,22 +124,15 @@ impl Services {
         }))
     }
 
-    pub(super) fn move_leader(&self, request: Bytes) -> Result<Bytes, Status> {
+    pub(super) async fn move_leader(&self, request: Bytes) -> Result<Bytes, Status> {
         let MoveLeaderRequest { target_id } = decode(request)?;
-        let engine = self.engine();
-        if engine.status().leader() != engine.member_id() {
+        if !self.engine().is_leader() {
             return Err(Error::NotLeader.into());
         }
-        let membership = engine.membership();
-        let target = membership
-            .member(MemberId(target_id))
-            .filter(|member| !member.is_learner);
-        match target {
-            None => Err(Error::BadLeaderTransferee.into()),
-            Some(target) if target.id == engine.member_id() => {
-                Ok(encode(&MoveLeaderResponse { header: None }))
-            }
-            Some(_) => Err(Status::unimplemented(SERVICE, "MoveLeader")),
+        match self.handle.transfer_leader(MemberId(target_id)).await {
+            Ok(()) => Ok(encode(&MoveLeaderResponse { header: None })),
+            Err(Error::Timeout) => Err(Status::new(Code::Unknown, TRANSFER_TIMEOUT)),
+            Err(error) => Err(error.into()),
         }
     }
 }

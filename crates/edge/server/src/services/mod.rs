@@ -10,7 +10,7 @@ mod cluster;
 mod concurrency;
 mod downgrade;
 mod duplicates;
-mod error;
+pub(crate) mod error;
 mod gate;
 mod health;
 mod identity;
@@ -23,7 +23,6 @@ mod range_stream;
 mod read_txn;
 mod reply;
 mod snapshot;
-mod strict;
 mod validate;
 mod watch;
 
@@ -255,14 +254,14 @@ impl Services {
             Known::MemberAdd => self.member_add(request).await,
             Known::MemberRemove => self.member_remove(request).await,
             Known::MemberUpdate => self.member_update(request).await,
-            Known::MemberPromote => self.member_promote(request).await,
+            Known::MemberPromote => self.member_promote(request, call.token()).await,
             Known::MemberList => self.member_list(request).await,
             Known::Alarm => self.alarm(caller, request).await,
             Known::Status => self.status(request),
             Known::Defragment => self.defragment(request),
             Known::Hash => self.hash(request).await,
             Known::HashKv => self.hash_kv(request).await,
-            Known::MoveLeader => self.move_leader(request),
+            Known::MoveLeader => self.move_leader(request).await,
             Known::Downgrade => self.downgrade(caller, request).await,
             Known::AuthStatus => self.auth_status(request).await,
             Known::Authenticate => self.authenticate(request).await,

@@ -80,6 +80,9 @@ fn config(name: &str, members: BTreeMap<String, Vec<String>>, join: Option<Join>
         snapshot_count: 50,
         catch_up_entries: 20,
         max_wals: 5,
+        force_new_cluster: false,
+        corruption: server::membership::CorruptionChecks::default(),
+        downgrade_check: Duration::from_secs(5),
         threads: 1,
     }
 }

@@ -68,6 +68,9 @@ fn engine_config(path: &std::path::Path) -> engine::Config {
             bcrypt_cost: 4,
             ..Default::default()
         },
+        force_new_cluster: false,
+        corruption: server::membership::CorruptionChecks::default(),
+        downgrade_check: Duration::from_secs(5),
         threads: 2,
     }
 }
