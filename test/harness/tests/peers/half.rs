@@ -429,6 +429,7 @@ fn serve(port: u16, http: PeerHttp) -> Threads {
         max_concurrent_streams: 100,
         keepalive: None,
         access: AccessControl::default(),
+        timing: rpc::Timing::default(),
     };
     let threads = Threads::start(&config, move |_| Services {
         grpc: Rc::new(NoCalls),

@@ -263,6 +263,7 @@ fn rpc_config() -> rpc::Config {
         max_concurrent_streams: 100,
         keepalive: None,
         access: AccessControl::default(),
+        timing: rpc::Timing::default(),
     }
 }
 
