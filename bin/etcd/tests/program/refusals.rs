@@ -165,7 +165,7 @@ fn starts_that_fail() {
         ),
         (
             "--initial-cluster-state existing",
-            "joining an existing cluster is not built yet: --initial-cluster-state=existing needs a data directory of this member",
+            "cannot fetch cluster info from peer urls: could not retrieve cluster information from the given URLs",
         ),
         (
             "--auto-compaction-retention xyz",
