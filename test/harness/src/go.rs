@@ -26,10 +26,10 @@ pub fn test(package: &str, prefix: &str, scratch: &str) -> Result<()> {
     test_with(package, prefix, scratch, &[])
 }
 
-/// As [`test`], with programs that the tests find by these variables.
+/// As [`test()`], with programs that the tests find by these variables.
 ///
 /// # Errors
-/// As for [`test`].
+/// As for [`test()`].
 pub fn test_with(
     package: &str,
     prefix: &str,

@@ -1,3 +1,5 @@
+//! Bodies that clients in the field send, and hostile ones.
+
 use proptest::prelude::*;
 use prost::Message as _;
 use proto::etcdserverpb::compare::TargetUnion;
