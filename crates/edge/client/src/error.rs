@@ -108,6 +108,13 @@ impl From<Status> for ClientError {
         match Known::ALL.iter().find(|known| known.text() == message) {
             Some(Known::ContextDeadline) => Self::DeadlineExceeded { cause: None },
             Some(Known::ContextCanceled) => Self::Canceled,
+            // Go's client does not know these texts, and prints the answer as it came.
+            Some(Known::UnknownMethod | Known::NoPasswordUser | Known::VerifyOnlyKey) => {
+                Self::Status {
+                    code,
+                    message: message.to_owned(),
+                }
+            }
             Some(known) => Self::Server(*known),
             None => Self::Status {
                 code,
