@@ -8,13 +8,13 @@
 //! members_removed                          <->    the small buckets
 //! meta/consistent_index, meta/term         <->    the position of the last batch
 //! ```
-//! - [`import`] believes nothing: pages, the order of revisions, each record and each mark are checked,
+//! - [`import()`] believes nothing: pages, the order of revisions, each record and each mark are checked,
 //!   and the error says where. The consistent index is written with the last batch only: a store
 //!   that an interrupted import has left is at index 0 and so never taken for a whole one.
-//! - [`export`] writes what a [`store::Snapshot`] holds, whatever is committed meanwhile.
-//! - [`restore`] founds a cluster on a snapshot: what `etcdutl snapshot restore` does.
-//! - [`takeover`] makes the data directory of an etcd ours, once, at the first start.
-//! - [`hand_back`] makes a data directory that etcd starts from.
+//! - [`export()`] writes what a [`store::Snapshot`] holds, whatever is committed meanwhile.
+//! - [`restore()`] founds a cluster on a snapshot: what `etcdutl snapshot restore` does.
+//! - [`takeover()`] makes the data directory of an etcd ours, once, at the first start.
+//! - [`hand_back()`] makes a data directory that etcd starts from.
 //! - Records and values are carried over as bytes: hashes over them stay the same.
 
 mod error;

@@ -86,7 +86,7 @@ impl StreamReader {
         }
     }
 
-    /// Takes what has arrived. Call [`StreamReader::next`] until it has no more.
+    /// Takes what has arrived. Call [`StreamReader::next_message`] until it has no more.
     pub fn push(&mut self, chunk: &[u8]) {
         self.buf.extend_from_slice(chunk);
     }

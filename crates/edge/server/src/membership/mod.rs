@@ -1,6 +1,6 @@
 //! What a member does with and for the other members, beside consensus.
 //!
-//! It asks them over HTTP on their peer URLs ([`ask`]): who belongs to the cluster ([`join`]), which
+//! It asks them over HTTP on their peer URLs ([`ask`]): who belongs to the cluster ([`mod@join`]), which
 //! versions they speak ([`versions`]), what is left of a lease ([`leases`]), whether they store the
 //! same ([`corruption`]). Changes of the membership are judged in [`strict`], and carried out by the
 //! leader where only it can ([`promote`]).
