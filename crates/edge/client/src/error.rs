@@ -77,7 +77,11 @@ impl ClientError {
     /// Whether this is the server's answer `known`.
     #[must_use]
     pub fn is(&self, known: Known) -> bool {
-        matches!(self, Self::Server(found) if *found == known)
+        match self {
+            Self::Server(found) => *found == known,
+            Self::Status { message, .. } => message == known.text(),
+            _ => false,
+        }
     }
 
     /// Whether a new token may help.
