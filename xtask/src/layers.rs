@@ -43,6 +43,7 @@ const SIBLINGS: &[(&str, &str)] = &[
     ("harness", "bench"),
     ("proxy", "rpc"),
     ("proxy", "client"),
+    ("proxy", "discovery"),
     ("gateway", "rpc"),
     ("console", "rpc"),
     ("member", "apply"),
