@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::Member;
+use crate::net::Network;
 
 /// Members called `m0`, `m1`, and so on; killed when dropped.
 #[derive(Debug)]
@@ -22,6 +23,31 @@ impl Cluster {
     /// # Errors
     /// As [`Member::start`].
     pub fn start(dir: &Path, size: usize, flags: &[&str]) -> Result<Self> {
+        let mut cluster = Self::prepared(dir, size, flags)?;
+        cluster.found()?;
+        Ok(cluster)
+    }
+
+    /// As [`Cluster::start`], with members that reach each other over a network of the test's.
+    ///
+    /// # Errors
+    /// As [`Member::start`].
+    pub fn start_in(
+        network: &mut dyn Network,
+        dir: &Path,
+        size: usize,
+        flags: &[&str],
+    ) -> Result<Self> {
+        let mut cluster = Self::prepared(dir, size, flags)?;
+        for (place, member) in cluster.members.iter_mut().enumerate() {
+            let home = network.settle(place, member.peer_port())?;
+            member.settle(home);
+        }
+        cluster.found()?;
+        Ok(cluster)
+    }
+
+    fn prepared(dir: &Path, size: usize, flags: &[&str]) -> Result<Self> {
         let mut cluster = Self {
             dir: dir.to_path_buf(),
             members: Vec::new(),
@@ -30,14 +56,20 @@ impl Cluster {
         for _ in 0..size {
             cluster.prepare()?;
         }
+        Ok(cluster)
+    }
+
+    /// Starts all prepared members as a new cluster.
+    fn found(&mut self) -> Result<()> {
+        let size = self.members.len();
         for place in 0..size {
-            cluster.set_flags(place, "new", size);
-            cluster.members[place].spawn()?;
+            self.set_flags(place, "new", size);
+            self.members[place].spawn()?;
         }
-        for member in &mut cluster.members {
+        for member in &mut self.members {
             member.await_ready()?;
         }
-        Ok(cluster)
+        Ok(())
     }
 
     /// Prepares one more member, which joins when it is started; its place.

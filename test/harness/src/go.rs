@@ -1,7 +1,7 @@
 //! Test programs in Go: etcd's own client and server code against members of ours.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 
@@ -74,6 +74,26 @@ pub fn published(program: &str, scratch: &str) -> Result<PathBuf> {
         "go",
         &["build", "-o", output, &package],
     )?;
+    Ok(path)
+}
+
+/// Builds a program of the module, once, into a folder below `scratch`.
+///
+/// # Errors
+/// When Go is missing or the build fails.
+pub fn own(package: &str, scratch: &Path) -> Result<PathBuf> {
+    let mut built = BUILT
+        .lock()
+        .map_err(|_| anyhow::anyhow!("a build failed"))?;
+    if let Some(program) = built.get(package) {
+        return Ok(program.clone());
+    }
+    tool::require("go", "version")?;
+    let path = scratch.join(package);
+    let output = path.to_str().context("the scratch folder's path")?;
+    let source = format!("./{package}");
+    tool::run(&repository(MODULE), "go", &["build", "-o", output, &source])?;
+    built.insert(package.to_owned(), path.clone());
     Ok(path)
 }
 

@@ -6,14 +6,19 @@
 
 mod cluster;
 pub mod ctl;
+pub mod disk;
 pub mod go;
 mod member;
+pub mod net;
 mod ports;
+mod recorder;
 pub mod tool;
+pub mod view;
 
 pub use cluster::Cluster;
-pub use member::{Member, Stop};
+pub use member::{Member, Pause, Stop};
 pub use ports::free_port;
+pub use recorder::Recorder;
 
 use std::path::PathBuf;
 

@@ -2,12 +2,14 @@
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
+use crate::net::Home;
 use crate::{free_port, program};
 
 /// How long a member may take until it serves.
@@ -24,10 +26,20 @@ pub enum Stop {
     Kill,
 }
 
+/// Whether a process goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pause {
+    /// SIGSTOP: it stands still, and its sockets stay open.
+    Begin,
+    /// SIGCONT.
+    End,
+}
+
 /// A member on a directory and ports of its own; killed when dropped.
 #[derive(Debug)]
 pub struct Member {
     dir: PathBuf,
+    home: Home,
     port: u16,
     peer_port: u16,
     flags: Vec<String>,
@@ -64,12 +76,22 @@ impl Member {
     pub fn prepare(data: &Path, dir: &Path) -> Result<Self> {
         Ok(Self {
             dir: data.to_path_buf(),
+            home: Home {
+                host: Ipv4Addr::LOCALHOST,
+                launcher: Vec::new(),
+                advertised_peer: None,
+            },
             port: free_port()?,
             peer_port: free_port()?,
             flags: Vec::new(),
             child: None,
             log: dir.join("etcd.log"),
         })
+    }
+
+    /// Puts a member that was never started somewhere else.
+    pub fn settle(&mut self, home: Home) {
+        self.home = home;
     }
 
     /// The flags of the next start, beside those for directory and URLs; the last of a name counts.
@@ -92,7 +114,15 @@ impl Member {
     /// When it cannot be started.
     pub fn spawn(&mut self) -> Result<()> {
         let log = File::create(&self.log)?;
-        let mut command = Command::new(program("etcd")?);
+        let etcd = program("etcd")?;
+        let mut command = match self.home.launcher.split_first() {
+            None => Command::new(etcd),
+            Some((launcher, arguments)) => {
+                let mut command = Command::new(launcher);
+                command.args(arguments).arg(etcd);
+                command
+            }
+        };
         command
             .args(self.arguments())
             .env_clear()
@@ -124,11 +154,12 @@ impl Member {
 
     fn arguments(&self) -> Vec<String> {
         let (client, peer) = (self.endpoint(), self.peer_endpoint());
+        let peer_listen = self.peer_url(self.peer_port);
         let mut arguments = vec![
             format!("--data-dir={}", self.dir.display()),
             format!("--listen-client-urls={client}"),
             format!("--advertise-client-urls={client}"),
-            format!("--listen-peer-urls={peer}"),
+            format!("--listen-peer-urls={peer_listen}"),
             format!("--initial-advertise-peer-urls={peer}"),
             format!("--initial-cluster=default={peer}"),
         ];
@@ -139,13 +170,17 @@ impl Member {
     /// Where clients reach it.
     #[must_use]
     pub fn endpoint(&self) -> String {
-        format!("{}://127.0.0.1:{}", self.scheme(""), self.port)
+        format!("{}://{}:{}", self.scheme(""), self.home.host, self.port)
     }
 
     /// Where other members reach it.
     #[must_use]
     pub fn peer_endpoint(&self) -> String {
-        format!("{}://127.0.0.1:{}", self.scheme("peer-"), self.peer_port)
+        self.peer_url(self.home.advertised_peer.unwrap_or(self.peer_port))
+    }
+
+    fn peer_url(&self, port: u16) -> String {
+        format!("{}://{}:{port}", self.scheme("peer-"), self.home.host)
     }
 
     /// With a certificate there is TLS.
@@ -159,6 +194,12 @@ impl Member {
             true => "https",
             false => "http",
         }
+    }
+
+    /// The port for peers that it listens on.
+    #[must_use]
+    pub fn peer_port(&self) -> u16 {
+        self.peer_port
     }
 
     /// The port for clients.
@@ -192,12 +233,24 @@ impl Member {
         let mut child = self.child.take().context("the member is stopped")?;
         match how {
             Stop::Kill => child.kill()?,
-            Stop::Terminate => {
-                let kill = Command::new("kill").arg(child.id().to_string()).status()?;
-                ensure!(kill.success(), "kill failed");
-            }
+            Stop::Terminate => signal(&child, "-TERM")?,
         }
         Ok(child.wait()?)
+    }
+
+    /// Makes it stand still, or go on.
+    ///
+    /// # Errors
+    /// When it does not run or cannot be told.
+    pub fn pause(&self, pause: Pause) -> Result<()> {
+        let child = self.child.as_ref().context("the member is stopped")?;
+        signal(
+            child,
+            match pause {
+                Pause::Begin => "-STOP",
+                Pause::End => "-CONT",
+            },
+        )
     }
 
     /// Waits until it ends by itself.
@@ -232,6 +285,13 @@ impl Member {
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(20)..].join("\n")
     }
+}
+
+fn signal(child: &Child, signal: &str) -> Result<()> {
+    let id = child.id().to_string();
+    let kill = Command::new("kill").args([signal, &id]).status()?;
+    ensure!(kill.success(), "kill failed");
+    Ok(())
 }
 
 impl Drop for Member {

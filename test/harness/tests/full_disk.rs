@@ -1,42 +1,19 @@
 //! A disk that runs full stops the member cleanly or makes it refuse writes, and destroys nothing.
 #![expect(clippy::unwrap_used, reason = "a test")]
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
 use client::{Client, Config};
+use harness::disk::Tmpfs;
 use harness::{Member, Stop, tool};
 use proto::etcdserverpb::{PutRequest, RangeRequest};
 
 /// With the filler on it there is room for two segments of the log and little else.
-const SIZE: &str = "size=250m";
+const SIZE: &str = "250m";
 const FILLER_BYTES: usize = 100 << 20;
 const VALUE_BYTES: usize = 100_000;
-
-/// A file system in memory, of a size of its own; unmounted when dropped.
-struct Tmpfs(PathBuf);
-
-impl Tmpfs {
-    fn mount(path: &Path) -> Self {
-        let text = path.to_str().unwrap();
-        tool::run(
-            Path::new("/"),
-            "mount",
-            &["-t", "tmpfs", "-o", SIZE, "tmpfs", text],
-        )
-        .expect("this test mounts a file system, which needs root or user namespaces");
-        Self(path.to_path_buf())
-    }
-}
-
-impl Drop for Tmpfs {
-    fn drop(&mut self) {
-        // Lazily: a failed test may still have a member on it.
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
-}
 
 async fn connect(member: &Member) -> Client {
     let config = Config {
@@ -95,7 +72,7 @@ fn a_full_disk_destroys_nothing() {
 
 async fn fill_and_free() {
     let (dir, disk) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let _tmpfs = Tmpfs::mount(disk.path());
+    let _tmpfs = Tmpfs::mount(disk.path(), SIZE).unwrap();
     let filler = disk.path().join("filler");
     std::fs::write(&filler, vec![1; FILLER_BYTES]).unwrap();
     let data = disk.path().join("data");

@@ -57,6 +57,12 @@ fn kubernetes() {
     go("client", "Kube");
 }
 
+/// The judge of recorded histories, which `tests/faults` relies on, notices what is wrong.
+#[test]
+fn planted_violations_are_noticed() {
+    go("history", "Planted");
+}
+
 /// bbolt, etcd's tools and a real member accept a snapshot.
 #[test]
 fn snapshots_are_etcds() {
