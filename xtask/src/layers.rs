@@ -47,6 +47,7 @@ const SIBLINGS: &[(&str, &str)] = &[
     ("gateway", "rpc"),
     ("console", "rpc"),
     ("member", "apply"),
+    ("convert", "apply"),
     ("convert", "mvcc"),
     ("convert", "cluster"),
     ("convert", "lease"),

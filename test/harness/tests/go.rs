@@ -107,3 +107,9 @@ fn the_log_is_etcds() {
 fn answers_are_etcds() {
     go("server", "Same");
 }
+
+/// Each member of an etcd cluster is replaced by ours and back, under load that is checked.
+#[test]
+fn clusters_are_mixed() {
+    go("server", "Mixed");
+}

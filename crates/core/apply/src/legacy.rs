@@ -9,8 +9,9 @@
 //! be a range request, and its first letter is none of its fields. A directory that is taken over, or
 //! a follower of version 3.5, may bring them; nobody proposes them here.
 
+use bytes::Bytes;
 use prost::Message;
-use proto::etcdserverpb::InternalRaftRequest;
+use proto::etcdserverpb::{InternalRaftRequest, RequestHeader};
 use proto::membershippb::{Attributes, ClusterMemberAttrSetRequest, ClusterVersionSetRequest};
 use serde::Deserialize;
 
@@ -64,6 +65,26 @@ pub(crate) fn decode(data: &[u8]) -> Option<InternalRaftRequest> {
         }));
     }
     Some(request)
+}
+
+/// What an entry says in the form of today, if it is in the old form; for a log that etcd 3.7 is to read,
+/// which ends when it meets the old one.
+///
+/// A request for nothing becomes an empty entry: 3.7 knows no such request.
+#[must_use]
+pub fn modern(data: &Bytes) -> Option<Bytes> {
+    if data.is_empty() || InternalRaftRequest::decode(data.clone()).is_ok() {
+        return None;
+    }
+    let mut request = decode(data)?;
+    if request.cluster_version_set.is_none() && request.cluster_member_attr_set.is_none() {
+        return Some(Bytes::new());
+    }
+    request.header = Some(RequestHeader {
+        id: request.id,
+        ..RequestHeader::default()
+    });
+    Some(request.encode_to_vec().into())
 }
 
 fn member_of(path: &str) -> Option<u64> {
@@ -130,10 +151,24 @@ mod tests {
         assert_eq!(decode(&legacy("PUT", "/0/members/a/attributes", "{")), None);
     }
 
+    /// In a log for 3.7 the same request stands in a form that it reads, and the rest is as it was.
+    #[test]
+    fn the_form_of_today() {
+        let old = Bytes::from(legacy("PUT", "/0/version", "3.5.0"));
+        let new = modern(&old).unwrap();
+        let request = InternalRaftRequest::decode(new.clone()).unwrap();
+        assert_eq!(request.cluster_version_set.unwrap().ver, "3.5.0");
+        assert_eq!(request.header.unwrap().id, 7);
+        assert_eq!(modern(&new), None);
+        assert_eq!(modern(&Bytes::new()), None);
+        assert_eq!(modern(&legacy("SYNC", "", "").into()), Some(Bytes::new()));
+    }
+
     proptest! {
         #[test]
         fn survives_any_bytes(bytes: Vec<u8>) {
             let _ = decode(&bytes);
+            let _ = modern(&bytes.into());
         }
     }
 }

@@ -32,6 +32,7 @@ mod txn;
 
 pub use alarm::Alarms;
 pub use auth_requests::{Login, TokenChange};
+pub use legacy::modern;
 pub use machine::{Apply, Options, Outcome};
 pub use permit::Permit;
 pub use response::{Applied, Fault, OpResult, Rejected, Response, TxnResult};

@@ -2,7 +2,8 @@
 //!
 //! The database holds the store as it is, at its consistent index. A new log carries the same ids, a
 //! mark at that index and the entries after it, so that nothing that was acknowledged is missing,
-//! and no entry from before the mark is ever read again. Versions before 3.7 find the mark's `.snap` file.
+//! and no entry from before the mark is ever read again. Entries in the form of 3.5 are given that of
+//! 3.7, which does not read the old one; versions before 3.7 find the mark's `.snap` file.
 
 use std::io;
 
@@ -10,7 +11,7 @@ use bytes::Bytes;
 use cluster::Membership;
 use disk::{Dir, OpenMode};
 use store::Bucket;
-use types::{Entry, HardState, Index, SnapshotMark};
+use types::{Entry, EntryKind, HardState, Index, SnapshotMark};
 use wal::{SnapFile, Start, snap_name};
 
 use crate::error::ExportError;
@@ -133,8 +134,9 @@ pub fn hand_back(
         write_file(&*to.member, &path, &SnapFile { mark, data }.encode()).map_err(named(&path))?;
     }
     to.member.sync_dir("snap").map_err(named("snap"))?;
-    let is_after = |entry: &&Entry| entry.index > index;
-    let after: Vec<Entry> = log.entries.iter().filter(is_after).cloned().collect();
+    let is_after = |entry: &Entry| entry.index > index;
+    let after = log.entries.into_iter().filter(is_after);
+    let after: Vec<Entry> = after.map(in_the_form_of_today).collect();
     // The log is last: without one, etcd takes the directory for an empty one.
     let contents = Contents {
         metadata: log.metadata,
@@ -155,6 +157,14 @@ pub fn hand_back(
         entries: after.len(),
         bytes,
     })
+}
+
+/// etcd 3.7 ends when it meets a request in the form of 3.5.
+fn in_the_form_of_today(entry: Entry) -> Entry {
+    match apply::modern(&entry.data) {
+        Some(data) if entry.kind == EntryKind::Normal => Entry { data, ..entry },
+        _ => entry,
+    }
 }
 
 fn check_target(to: &MemberDirs) -> Result<(), HandBackError> {

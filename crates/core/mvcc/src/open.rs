@@ -1,8 +1,8 @@
 //! Opening: the store's directories become the index, values are not read.
 //!
 //! The current revision is the highest that is stored or marked as compacted; the compacted one is
-//! the mark "scheduled", because an unfinished compaction goes on where it was. What a finished
-//! compaction has given up may still be in the files: it is found by applying the compaction's rule
+//! the mark "scheduled", because an unfinished compaction goes on where it was. What compactions have
+//! given up, or were about to, may still be in the files: it is found by applying the compaction's rule
 //! once more, and the store is told.
 
 use std::sync::Arc;

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -72,6 +73,20 @@ func (m *Member) UseProgram(path string) { m.other = path }
 
 // PeerURL is where other members reach the member.
 func (m *Member) PeerURL() string { return m.peer }
+
+// SecurePeers makes the URL for other members one with TLS; the flags must name certificates.
+func (m *Member) SecurePeers() { m.peer = strings.Replace(m.peer, "http:", "https:", 1) }
+
+// AddFlags adds flags to those of the following starts; the last of a name counts.
+func (m *Member) AddFlags(flags ...string) { m.flags = append(slices.Clone(m.flags), flags...) }
+
+// Forget removes the data directory, so that the next start is that of a new member.
+func (m *Member) Forget() {
+	m.t.Helper()
+	if err := os.RemoveAll(m.DataDir()); err != nil {
+		m.t.Fatal(err)
+	}
+}
 
 // Restart starts the stopped member again, on the same directory and ports, and waits until it serves.
 func (m *Member) Restart() {
@@ -171,6 +186,17 @@ func (m *Member) end(signal syscall.Signal) error {
 	return <-m.ended
 }
 
+// AwaitEnd waits until the member has ended by itself.
+func (m *Member) AwaitEnd() {
+	m.t.Helper()
+	select {
+	case <-m.ended:
+		m.process = nil
+	case <-time.After(startLimit):
+		m.t.Fatalf("etcd goes on\n%s", m.LogEnd())
+	}
+}
+
 // Runs tells whether the process is alive.
 func (m *Member) Runs() bool {
 	return m.process != nil && m.process.Process.Signal(syscall.Signal(0)) == nil
@@ -179,8 +205,16 @@ func (m *Member) Runs() bool {
 // Connect makes a client that is closed with the test.
 func (m *Member) Connect() *clientv3.Client {
 	m.t.Helper()
+	return m.ConnectAs("", "")
+}
+
+// ConnectAs makes a client of a user that is closed with the test.
+func (m *Member) ConnectAs(user, password string) *clientv3.Client {
+	m.t.Helper()
 	client, err := clientv3.New(clientv3.Config{
 		Endpoints:          []string{m.client},
+		Username:           user,
+		Password:           password,
 		DialTimeout:        startLimit,
 		MaxCallSendMsgSize: 1 << 30,
 		Logger:             zap.NewNop(),

@@ -3,7 +3,6 @@ package server
 import (
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"interop/process"
@@ -48,11 +47,6 @@ func TestOldIsTakenOver(t *testing.T) {
 				before = capture(t, ctx, ours, compacted)
 				end(member, c.kill)
 
-				// 3.7 dies of requests in the form of old members when no mark is past them in the log, as it
-				// is when the member ended early.
-				if strings.HasSuffix(c.name, "at once") {
-					return
-				}
 				// By now the cluster is one of 3.7.
 				handOver(t, member)
 				member.UseReal(true)
