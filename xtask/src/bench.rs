@@ -1,4 +1,4 @@
-//! The comparison with a real etcd member; the work is done by `test/bench`.
+//! The comparison with the published etcd; the work is done by `test/bench`.
 
 use anyhow::Result;
 

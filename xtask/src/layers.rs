@@ -39,6 +39,7 @@ const SIBLINGS: &[(&str, &str)] = &[
     ("server", "transport"),
     ("transport", "rpc"),
     ("transport", "tls"),
+    ("bench", "certificates"),
     ("bench", "harness"),
     ("harness", "bench"),
     ("proxy", "rpc"),

@@ -7,6 +7,8 @@
 
 use anyhow::{Result, bail, ensure};
 
+use crate::target::Target;
+
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Bytes that the server may send unasked: as many as there can be.
 const WINDOW: u32 = (1 << 31) - 1;
@@ -40,6 +42,7 @@ pub(crate) struct Connection {
     next_stream: u32,
     send_window: i64,
     received: u32,
+    keeps_answers: bool,
     calls: Vec<Call>,
     waiting: std::collections::VecDeque<(u32, Vec<u8>)>,
     output: Vec<u8>,
@@ -49,27 +52,31 @@ pub(crate) struct Connection {
 struct Call {
     stream: u32,
     message_bytes: usize,
+    answer: Vec<u8>,
     refused: bool,
 }
 
 /// A call that has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Ended {
     pub(crate) stream: u32,
     /// The bytes of the message with its prefix; none when the call failed.
     pub(crate) message_bytes: Option<usize>,
+    /// The message with its prefix, on a connection that keeps answers.
+    pub(crate) answer: Vec<u8>,
 }
 
 impl Connection {
-    /// A connection whose calls all go to `path`.
-    pub(crate) fn new(path: &str, authority: &str) -> Self {
-        let (first_block, next_block) = header_blocks(path, authority);
+    /// A connection whose calls all go to `path`, with a token where there is one.
+    pub(crate) fn new(path: &str, target: &Target) -> Self {
+        let (first_block, next_block) = header_blocks(path, target);
         let mut connection = Self {
             first_block,
             next_block,
             next_stream: 1,
             send_window: i64::from(WINDOW_AT_FIRST),
             received: 0,
+            keeps_answers: false,
             calls: Vec::new(),
             waiting: std::collections::VecDeque::new(),
             output: PREFACE.to_vec(),
@@ -80,6 +87,12 @@ impl Connection {
         connection.frame(SETTINGS, 0, 0, &settings);
         connection.open_window(WINDOW - WINDOW_AT_FIRST);
         connection
+    }
+
+    /// The same, for calls whose answers are wanted.
+    pub(crate) fn keeping_answers(mut self) -> Self {
+        self.keeps_answers = true;
+        self
     }
 
     /// Bytes for the socket.
@@ -94,6 +107,7 @@ impl Connection {
         self.calls.push(Call {
             stream,
             message_bytes: 0,
+            answer: Vec::new(),
             refused: false,
         });
         self.waiting.push_back((stream, message));
@@ -168,8 +182,12 @@ impl Connection {
         match kind {
             DATA => {
                 self.count(payload.len() as u32);
+                let keeps_answers = self.keeps_answers;
                 if let Some(call) = self.find(stream) {
                     call.message_bytes += payload.len();
+                    if keeps_answers {
+                        call.answer.extend_from_slice(payload);
+                    }
                 }
             }
             RST_STREAM => {
@@ -218,6 +236,7 @@ impl Connection {
         ended.push(Ended {
             stream,
             message_bytes: has_message.then_some(call.message_bytes),
+            answer: call.answer,
         });
     }
 }
@@ -226,38 +245,56 @@ impl Connection {
 ///
 /// Numbers are those of HPACK's static table (RFC 7541, appendix A); the table of the connection
 /// follows it, the newest entry first.
-fn header_blocks(path: &str, authority: &str) -> (Vec<u8>, Vec<u8>) {
+fn header_blocks(path: &str, target: &Target) -> (Vec<u8>, Vec<u8>) {
     const METHOD_POST: u8 = 0x83;
     const SCHEME_HTTP: u8 = 0x86;
+    const SCHEME_HTTPS: u8 = 0x87;
     const LITERAL: u8 = 0x40;
     const FIRST_OF_TABLE: u8 = 62;
+    let authority = target.address.to_string();
     let known = [
         (4, path),
-        (1, authority),
+        (1, authority.as_str()),
         (31, "application/grpc"),
         (58, "grpc-go/1.81.1"),
     ];
-    let named = [("te", "trailers"), ("client-api-version", "3.7.0")];
+    let mut named = vec![("te", "trailers"), ("client-api-version", "3.7.0")];
+    named.extend(target.token.as_deref().map(|token| ("token", token)));
 
-    let mut first = vec![METHOD_POST, SCHEME_HTTP];
+    let scheme = match target.tls {
+        Some(_) => SCHEME_HTTPS,
+        None => SCHEME_HTTP,
+    };
+    let mut first = vec![METHOD_POST, scheme];
     for (name, value) in known {
         first.push(LITERAL | name);
         push_text(&mut first, value);
     }
-    for (name, value) in named {
+    for &(name, value) in &named {
         first.push(LITERAL);
         push_text(&mut first, name);
         push_text(&mut first, value);
     }
-    let mut next = vec![METHOD_POST, SCHEME_HTTP];
+    let mut next = vec![METHOD_POST, scheme];
     let count = (known.len() + named.len()) as u8;
     next.extend((0..count).rev().map(|at| 0x80 | (FIRST_OF_TABLE + at)));
     (first, next)
 }
 
+/// A text behind its length (RFC 7541, section 5.1, with a prefix of seven bits).
 fn push_text(block: &mut Vec<u8>, text: &str) {
-    debug_assert!(text.len() < 127);
-    block.push(text.len() as u8);
+    const PREFIX_MAX: usize = 127;
+    match text.len().checked_sub(PREFIX_MAX) {
+        None => block.push(text.len() as u8),
+        Some(mut rest) => {
+            block.push(PREFIX_MAX as u8);
+            while rest >= 128 {
+                block.push((rest % 128) as u8 | 0x80);
+                rest /= 128;
+            }
+            block.push(rest as u8);
+        }
+    }
     block.extend_from_slice(text.as_bytes());
 }
 
@@ -265,8 +302,13 @@ fn push_text(block: &mut Vec<u8>, text: &str) {
 mod tests {
     use super::*;
 
+    fn connection() -> Connection {
+        let address = ([127, 0, 0, 1], 2379).into();
+        Connection::new("/p", &Target::plain(address))
+    }
+
     fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-        let mut connection = Connection::new("/p", "a");
+        let mut connection = connection();
         connection.output().clear();
         connection.frame(kind, flags, stream, payload);
         std::mem::take(connection.output())
@@ -275,7 +317,7 @@ mod tests {
     /// A failed call that counts as answered would make a broken server look fast.
     #[test]
     fn a_call_without_a_message_has_failed() {
-        let mut connection = Connection::new("/p", "a");
+        let mut connection = connection();
         let (good, bad) = (connection.call(vec![0; 5]), connection.call(vec![0; 5]));
         let mut input = frame(HEADERS, END_HEADERS, good, &[0x88]);
         input.extend(frame(DATA, 0, good, &[0; 9]));
@@ -293,7 +335,7 @@ mod tests {
     /// A request beyond the server's window would be a protocol error, and end the run.
     #[test]
     fn requests_wait_for_the_window() {
-        let mut connection = Connection::new("/p", "a");
+        let mut connection = connection();
         connection.call(vec![0; 40_000]);
         let sent = connection.output().len();
         connection.call(vec![0; 40_000]);
@@ -301,5 +343,19 @@ mod tests {
         let update = frame(WINDOW_UPDATE, 0, 0, &40_000_u32.to_be_bytes());
         connection.receive(&update, &mut Vec::new()).unwrap();
         assert!(connection.output().len() > sent + 40_000);
+    }
+
+    /// A signed token is longer than what one byte can say.
+    #[test]
+    fn long_texts_have_long_lengths() {
+        let lengths = [126, 127, 128, 400].map(|length| {
+            let mut block = Vec::new();
+            push_text(&mut block, &"x".repeat(length));
+            block[..block.len() - length].to_vec()
+        });
+        assert_eq!(
+            lengths,
+            [vec![126], vec![127, 0], vec![127, 1], vec![127, 0x91, 2]]
+        );
     }
 }

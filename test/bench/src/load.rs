@@ -1,26 +1,21 @@
 //! Clients that each wait for an answer before they ask again.
 
 use std::cell::{Cell, RefCell};
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use bytes::{Buf as _, BytesMut};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 use tokio::task::JoinSet;
+use tokio::time::sleep_until;
 
-use crate::http2::Connection;
 use crate::process::Usage;
 use crate::requests::{Ask, Requests};
+use crate::target::{Target, Wire};
 
 /// How long a load runs before it is measured.
 const WARM_UP: Duration = Duration::from_secs(1);
-/// How long a call may take before the run is given up.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// Room for what one read brings.
-const READ_BYTES: usize = 64 * 1024;
+/// How often an answer is looked for where there was none.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// How many clients there are.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +23,36 @@ pub(crate) struct Shape {
     pub(crate) connections: usize,
     /// Clients that share a connection.
     pub(crate) clients: usize,
+    /// Time from one request of a client to its next; none asks again at once.
+    pub(crate) pace: Option<Duration>,
+}
+
+impl Shape {
+    /// Clients that ask as fast as they are answered.
+    pub(crate) const fn eager(connections: usize, clients: usize) -> Self {
+        Self {
+            connections,
+            clients,
+            pace: None,
+        }
+    }
+
+    /// Clients, each with a connection, that ask once in `pace`.
+    pub(crate) const fn paced(connections: usize, pace: Duration) -> Self {
+        Self {
+            connections,
+            clients: 1,
+            pace: Some(pace),
+        }
+    }
+}
+
+/// What is asked of whom; connections go to the targets in turn.
+#[derive(Clone)]
+pub(crate) struct Load<'a> {
+    pub(crate) targets: &'a [Target],
+    pub(crate) ask: Ask,
+    pub(crate) shape: Shape,
 }
 
 /// What was seen while a load was measured.
@@ -36,83 +61,67 @@ pub(crate) struct Measured {
     pub(crate) elapsed: Duration,
     /// How long each call took, in nanoseconds, sorted.
     pub(crate) latencies: Vec<u64>,
-    /// What the server used.
+    /// What the servers used.
     pub(crate) server: Usage,
     /// What this program used.
     pub(crate) load: Usage,
 }
 
-#[derive(Debug)]
 struct Clients {
-    address: SocketAddr,
     path: &'static str,
+    pace: Option<Duration>,
     requests: RefCell<Requests>,
     is_measured: Cell<bool>,
     latencies: RefCell<Vec<u64>>,
 }
 
-/// Runs a load until it has been measured for `seconds`.
-pub(crate) async fn measure(
-    address: SocketAddr,
-    pid: u32,
-    ask: Ask,
-    shape: Shape,
-    seconds: u64,
-) -> Result<Measured> {
-    let clients = Clients::new(address, ask);
-    let mut running = clients.start(shape);
+/// The calls of one connection that have no answer yet, and since when.
+type Calls = Vec<(u32, Instant)>;
+
+/// A load that runs until it is dropped or has nothing more to ask for.
+pub(crate) struct Running {
+    clients: Rc<Clients>,
+    tasks: JoinSet<Result<()>>,
+}
+
+/// Runs a load, and measures it from the end of its warm-up until `window` ends.
+pub(crate) async fn measure<T>(
+    load: Load<'_>,
+    pids: &[u32],
+    window: impl Future<Output = Result<T>>,
+) -> Result<(Measured, T)> {
+    let mut running = load.start();
+    let clients = Rc::clone(&running.clients);
     let watch = async {
         tokio::time::sleep(WARM_UP).await;
-        let (begin, server, load) = (Instant::now(), Usage::of(pid)?, own_usage()?);
+        let (begin, server, load) = (Instant::now(), Usage::of_all(pids)?, own_usage()?);
         clients.is_measured.set(true);
-        tokio::time::sleep(Duration::from_secs(seconds)).await;
-        clients.is_measured.set(false);
-        anyhow::Ok((
-            begin.elapsed(),
-            Usage::of(pid)?.since(server),
-            own_usage()?.since(load),
-        ))
-    };
-    let (elapsed, server, load) = tokio::select! {
-        measured = watch => measured?,
-        Some(ended) = running.join_next() => {
-            ended.context("a client has failed")??;
-            bail!("a client has ended early");
+        let result = window.await?;
+        // A server that is busy otherwise may take longer for one answer.
+        while clients.latencies.borrow().is_empty() {
+            tokio::time::sleep(LOOK).await;
         }
+        clients.is_measured.set(false);
+        let measured = Measured {
+            elapsed: begin.elapsed(),
+            latencies: Vec::new(),
+            server: Usage::of_all(pids)?.since(server),
+            load: own_usage()?.since(load),
+        };
+        anyhow::Ok((measured, result))
     };
-    let mut latencies = clients.latencies.take();
-    latencies.sort_unstable();
-    ensure!(!latencies.is_empty(), "no call was answered");
-    Ok(Measured {
-        elapsed,
-        latencies,
-        server,
-        load,
-    })
+    let (mut measured, result) = tokio::select! {
+        watched = watch => watched?,
+        Err(error) = running.ended() => return Err(error),
+    };
+    measured.latencies = clients.latencies.take();
+    measured.latencies.sort_unstable();
+    Ok((measured, result))
 }
 
-/// Runs a load that has an end.
-pub(crate) async fn run_to_end(address: SocketAddr, ask: Ask, shape: Shape) -> Result<()> {
-    let mut running = Clients::new(address, ask).start(shape);
-    while let Some(ended) = running.join_next().await {
-        ended.context("a client has failed")??;
-    }
-    Ok(())
-}
-
-/// Makes one linearizable get.
-pub(crate) async fn get_once(address: SocketAddr) -> Result<()> {
-    let mut stream = TcpStream::connect(address).await?;
-    let mut requests = Requests::new(Ask::Get { keys: 1 });
-    let mut connection = Connection::new(requests.path(), &address.to_string());
-    connection.call(requests.next().context("a get")?);
-    let (mut input, mut ended) = (BytesMut::new(), Vec::new());
-    while ended.is_empty() {
-        turn(&mut stream, &mut connection, &mut input).await?;
-        let taken = connection.receive(&input, &mut ended)?;
-        input.advance(taken);
-    }
-    ensure!(ended[0].message_bytes.is_some(), "the get has failed");
+/// A window of so many seconds.
+pub(crate) async fn for_seconds(seconds: u64) -> Result<()> {
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
     Ok(())
 }
 
@@ -120,87 +129,106 @@ fn own_usage() -> Result<Usage> {
     Usage::of(std::process::id())
 }
 
-impl Clients {
-    fn new(address: SocketAddr, ask: Ask) -> Rc<Self> {
-        let requests = Requests::new(ask);
-        Rc::new(Self {
-            address,
+impl Load<'_> {
+    /// Starts the clients.
+    pub(crate) fn start(&self) -> Running {
+        let requests = Requests::new(self.ask);
+        let clients = Rc::new(Clients {
             path: requests.path(),
+            pace: self.shape.pace,
             requests: RefCell::new(requests),
             is_measured: Cell::new(false),
             latencies: RefCell::default(),
-        })
-    }
-
-    fn start(self: &Rc<Self>, shape: Shape) -> JoinSet<Result<()>> {
-        let mut running = JoinSet::new();
-        for _ in 0..shape.connections {
-            let clients = Rc::clone(self);
-            running.spawn_local(async move { clients.share_connection(shape.clients).await });
+        });
+        let mut tasks = JoinSet::new();
+        for target in self.targets.iter().cycle().take(self.shape.connections) {
+            let (clients, target, count) =
+                (Rc::clone(&clients), target.clone(), self.shape.clients);
+            tasks.spawn_local(async move { clients.share_connection(&target, count).await });
         }
-        running
+        Running { clients, tasks }
     }
 
+    /// Runs a load that has an end.
+    pub(crate) async fn run_to_end(&self) -> Result<()> {
+        let mut running = self.start();
+        while let Some(ended) = running.tasks.join_next().await {
+            ended.context("a client has failed")??;
+        }
+        Ok(())
+    }
+}
+
+impl Running {
+    /// Ends all clients, none of which should have ended before.
+    pub(crate) fn stop(mut self) -> Result<()> {
+        match self.tasks.try_join_next() {
+            None => Ok(()),
+            Some(ended) => {
+                ended.context("a client has failed")??;
+                bail!("a client has ended early")
+            }
+        }
+    }
+
+    /// Waits for the end of a client that should have none.
+    async fn ended(&mut self) -> Result<()> {
+        let ended = self.tasks.join_next().await;
+        ended
+            .context("there is no client")?
+            .context("a client has failed")??;
+        bail!("a client has ended early")
+    }
+}
+
+impl Clients {
     /// Serves the clients of one connection, until there is nothing more to ask for.
-    async fn share_connection(&self, count: usize) -> Result<()> {
-        let mut stream = TcpStream::connect(self.address).await?;
-        stream.set_nodelay(true)?;
-        let mut connection = Connection::new(self.path, &self.address.to_string());
-        let mut calls: Vec<(u32, Instant)> = Vec::with_capacity(count);
-        let (mut input, mut ended) = (BytesMut::with_capacity(READ_BYTES), Vec::new());
+    async fn share_connection(&self, target: &Target, count: usize) -> Result<()> {
+        let mut wire = target.connect(self.path).await?;
+        let mut calls: Calls = Vec::with_capacity(count);
+        let mut ended = Vec::new();
         let mut now = Instant::now();
-        self.ask(count, now, &mut connection, &mut calls);
+        self.ask(count, now, &mut wire, &mut calls);
         while !calls.is_empty() {
-            turn(&mut stream, &mut connection, &mut input).await?;
-            let taken = connection.receive(&input, &mut ended)?;
-            input.advance(taken);
-            now = Instant::now();
+            wire.turn(&mut ended).await?;
+            let answered = Instant::now();
+            let mut asked = now;
             for call in &ended {
                 ensure!(call.message_bytes.is_some(), "{} failed", self.path);
                 let at = calls.iter().position(|(stream, _)| *stream == call.stream);
-                let (_, asked) = calls.swap_remove(at.context("an answer to no call")?);
+                (_, asked) = calls.swap_remove(at.context("an answer to no call")?);
                 if self.is_measured.get() {
-                    let took = (now - asked).as_nanos() as u64;
+                    let took = (answered - asked).as_nanos() as u64;
                     self.latencies.borrow_mut().push(took);
                 }
             }
-            self.ask(ended.len(), now, &mut connection, &mut calls);
+            now = match self.pace {
+                Some(pace) if !ended.is_empty() => wait(asked + pace).await,
+                _ => answered,
+            };
+            self.ask(ended.len(), now, &mut wire, &mut calls);
             ended.clear();
         }
         Ok(())
     }
 
-    fn ask(
-        &self,
-        count: usize,
-        now: Instant,
-        connection: &mut Connection,
-        calls: &mut Vec<(u32, Instant)>,
-    ) {
+    fn ask(&self, count: usize, now: Instant, wire: &mut Wire, calls: &mut Calls) {
         let mut requests = self.requests.borrow_mut();
         for _ in 0..count {
             let Some(message) = requests.next() else {
                 return;
             };
-            calls.push((connection.call(message), now));
+            calls.push((wire.call(message), now));
         }
     }
 }
 
-/// Writes what there is to write and reads what comes.
-async fn turn(
-    stream: &mut TcpStream,
-    connection: &mut Connection,
-    input: &mut BytesMut,
-) -> Result<()> {
-    let output = connection.output();
-    if !output.is_empty() {
-        stream.write_all(output).await?;
-        output.clear();
+/// Waits until a request is due, and says since when it counts as asked: one that is late because the
+/// call before it took long is late through the server's fault.
+async fn wait(due: Instant) -> Instant {
+    if Instant::now() >= due {
+        return due;
     }
-    input.reserve(READ_BYTES);
-    let read = tokio::time::timeout(PATIENCE, stream.read_buf(input)).await;
-    let read = read.context("the server does not answer")??;
-    ensure!(read > 0, "the server has closed the connection");
-    Ok(())
+    sleep_until(due.into()).await;
+    Instant::now()
 }

@@ -1,21 +1,23 @@
-//! The comparison with a real etcd member: the same load against ours and against theirs, in turn.
+//! The comparison with the published etcd: the same load against ours and against theirs, in turn.
 //!
-//! Each server runs alone on one core, the load on the other. What counts is the server's CPU time
+//! The servers run on one core, the load on the other. What counts is the servers' CPU time
 //! for an operation and the ratio of two figures of the same run: absolute figures depend on
 //! the machine. The load generator speaks just enough HTTP/2 itself, so that it is never what is
 //! measured.
 
+mod cluster;
 mod http2;
 mod load;
 mod options;
 mod process;
+mod programs;
 mod random;
 mod requests;
 mod results;
-mod scenario;
-mod server;
 mod statistics;
+mod suites;
 mod table;
+mod target;
 
 use anyhow::Result;
 use clap::Parser as _;
@@ -32,7 +34,6 @@ fn main() -> Result<()> {
         .enable_all()
         .build_local(LocalOptions::default())?;
     process::pin_to(options.load_core)?;
-    let results = runtime.block_on(scenario::run(&options))?;
-    print!("{}", table::render(&results, &options));
+    print!("{}", runtime.block_on(suites::run(&options))?);
     Ok(())
 }

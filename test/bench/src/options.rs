@@ -2,23 +2,37 @@
 
 use std::path::PathBuf;
 
+use anyhow::Result;
 use clap::{Parser, ValueEnum};
+use tempfile::TempDir;
 
 /// Runs the same load against our member and against a real etcd, in turn, and prints the ratios.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "cargo xtask bench")]
 pub(crate) struct Options {
-    /// What to measure; everything when nothing is named.
+    /// Which comparison.
+    #[arg(long, default_value = "single")]
+    pub(crate) suite: Suite,
+    /// What to measure of the suite `single`; everything when nothing is named.
     pub(crate) scenarios: Vec<Scenario>,
     /// Keys that are loaded where a full store is measured.
     #[arg(long, default_value_t = 1_000_000)]
     pub(crate) keys: u64,
     /// How long each load is measured, after a second of warm-up.
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 5)]
     pub(crate) seconds: u64,
-    /// How often each scenario runs against each server; the table has the medians.
+    /// How often each load runs against each server; the table has the medians.
     #[arg(long, default_value_t = 3)]
     pub(crate) rounds: usize,
+    /// How often the suite `failover` kills a leader of each kind.
+    #[arg(long, default_value_t = 20)]
+    pub(crate) kills: usize,
+    /// How many entries the suite `catchup` lets a follower fall behind.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub(crate) entries: u64,
+    /// How many megabytes the directory has that the suite `takeover` takes over.
+    #[arg(long, default_value_t = 2_000)]
+    pub(crate) megabytes: u64,
     /// Print tables that a Markdown document can hold.
     #[arg(long)]
     pub(crate) markdown: bool,
@@ -51,10 +65,45 @@ impl Options {
         }
     }
 
+    /// A directory for one cluster.
+    pub(crate) fn fresh_dir(&self) -> Result<TempDir> {
+        Ok(match &self.dir {
+            Some(parent) => TempDir::with_prefix_in("bench-", parent)?,
+            None => TempDir::with_prefix("bench-")?,
+        })
+    }
+
+    /// Whether the published etcd takes part.
+    pub(crate) fn needs_reference(&self) -> bool {
+        // Only it can make the directory that is taken over.
+        self.suite == Suite::Takeover || self.kinds().contains(&Kind::Reference)
+    }
+
     /// Whether a scenario was asked for.
     pub(crate) fn wants(&self, scenario: Scenario) -> bool {
         self.scenarios.is_empty() || self.scenarios.contains(&scenario)
     }
+}
+
+/// A comparison of one kind of figures, in a few minutes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Suite {
+    /// One member: puts, gets, memory, pages, starts.
+    Single,
+    /// Three members: puts, gets, gets while somebody writes, memory.
+    Cluster,
+    /// How long three members are without a leader after its process was killed.
+    Failover,
+    /// Puts while a follower that is far behind catches up.
+    Catchup,
+    /// Puts and gets with tokens; gets while many others authenticate.
+    Auth,
+    /// Puts and gets over TLS.
+    Tls,
+    /// Saving a snapshot, and puts meanwhile.
+    Snapshot,
+    /// The start on a large directory of the published etcd.
+    Takeover,
 }
 
 /// One of the two servers.
@@ -94,8 +143,8 @@ impl Scenario {
         matches!(self, Self::Get | Self::Memory | Self::Page | Self::Start)
     }
 
-    /// What the tables call it.
-    pub(crate) fn title(self) -> &'static str {
+    /// What the tables call its load.
+    pub(crate) const fn title(self) -> &'static str {
         match self {
             Self::Put => "put, 100 clients on 10 connections",
             Self::Get => "linearizable get, 100 clients on 10 connections",

@@ -4,6 +4,7 @@ use std::fs;
 
 use anyhow::{Context as _, Result};
 use rustix::param::clock_ticks_per_second;
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
 /// Lets the calling thread, and the processes that it starts, run on one core only.
@@ -40,6 +41,17 @@ impl Usage {
         })
     }
 
+    /// What several processes have used together.
+    pub(crate) fn of_all(pids: &[u32]) -> Result<Self> {
+        pids.iter().try_fold(Self::default(), |sum, &pid| {
+            let usage = Self::of(pid)?;
+            Ok(Self {
+                cpu_micros: sum.cpu_micros + usage.cpu_micros,
+                written_bytes: sum.written_bytes + usage.written_bytes,
+            })
+        })
+    }
+
     /// What was used between `earlier` and now.
     pub(crate) fn since(self, earlier: Self) -> Self {
         Self {
@@ -59,6 +71,17 @@ pub(crate) struct Resident {
 }
 
 impl Resident {
+    /// Of several processes together.
+    pub(crate) fn of_all(pids: &[u32]) -> Result<Self> {
+        pids.iter().try_fold(Self::default(), |sum, &pid| {
+            let resident = Self::of(pid)?;
+            Ok(Self {
+                total: sum.total + resident.total,
+                anonymous: sum.anonymous + resident.anonymous,
+            })
+        })
+    }
+
     pub(crate) fn of(pid: u32) -> Result<Self> {
         let status = read(pid, "status")?;
         Ok(Self {
@@ -66,6 +89,16 @@ impl Resident {
             anonymous: field(&status, "RssAnon:")? * 1024.0,
         })
     }
+}
+
+/// Stops a process where it stands, or lets it go on.
+pub(crate) fn pause(pid: u32, is_paused: bool) -> Result<()> {
+    let pid = Pid::from_raw(pid.cast_signed()).context("no process")?;
+    let signal = match is_paused {
+        true => Signal::STOP,
+        false => Signal::CONT,
+    };
+    Ok(kill_process(pid, signal)?)
 }
 
 fn read(pid: u32, file: &str) -> Result<String> {

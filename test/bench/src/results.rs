@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::load::Measured;
-use crate::options::{Kind, Scenario};
+use crate::options::Kind;
 use crate::statistics::{median, percentile};
 
 /// One figure of a scenario.
@@ -55,19 +55,26 @@ pub(crate) fn sample_of(measured: &Measured) -> Sample {
     ])
 }
 
-/// All samples.
+/// All samples of a suite.
 #[derive(Debug, Default)]
-pub(crate) struct Results(BTreeMap<(Scenario, Kind), Vec<Sample>>);
+pub(crate) struct Results {
+    /// What was measured, in the order of the first round.
+    titles: Vec<&'static str>,
+    samples: BTreeMap<(&'static str, Kind), Vec<Sample>>,
+}
 
 impl Results {
-    pub(crate) fn add(&mut self, scenario: Scenario, kind: Kind, sample: Sample) {
-        eprintln!("{}, {kind:?}: {sample:.1?}", scenario.title());
-        self.0.entry((scenario, kind)).or_default().push(sample);
+    pub(crate) fn add(&mut self, title: &'static str, kind: Kind, sample: Sample) {
+        eprintln!("{title}, {kind:?}: {sample:.1?}");
+        if !self.titles.contains(&title) {
+            self.titles.push(title);
+        }
+        self.samples.entry((title, kind)).or_default().push(sample);
     }
 
     /// The median over the rounds.
-    pub(crate) fn median(&self, scenario: Scenario, kind: Kind, metric: Metric) -> Option<f64> {
-        let samples = self.0.get(&(scenario, kind))?;
+    pub(crate) fn median(&self, title: &'static str, kind: Kind, metric: Metric) -> Option<f64> {
+        let samples = self.samples.get(&(title, kind))?;
         median(
             samples
                 .iter()
@@ -76,8 +83,13 @@ impl Results {
         )
     }
 
-    /// The scenarios and servers that have figures.
-    pub(crate) fn runs(&self) -> impl Iterator<Item = (Scenario, Kind)> {
-        self.0.keys().copied()
+    /// What was measured of whom.
+    pub(crate) fn runs(&self) -> impl Iterator<Item = (&'static str, Kind)> {
+        let kinds = [Kind::Ours, Kind::Reference];
+        let runs = self
+            .titles
+            .iter()
+            .flat_map(move |&title| kinds.map(|kind| (title, kind)));
+        runs.filter(|run| self.samples.contains_key(run))
     }
 }

@@ -1,77 +1,32 @@
 //! The figures as tables, for a terminal or for a Markdown document.
 
-use crate::options::{Kind, Options, Scenario};
+use crate::options::{Kind, Options};
 use crate::results::{Metric, Results};
 
 /// What a figure must reach.
 #[derive(Clone, Copy, Debug)]
-enum Goal {
+pub(crate) enum Goal {
     /// The ratio of ours to the reference is at most this.
     Ratio(f64),
     /// Our own figure is at least this.
     AtLeast(f64),
+    /// Our own figure is at most so many times that of another, calm load.
+    TimesCalm(&'static str, f64),
 }
 
-/// What must be shown.
-const GOALS: [(Scenario, Metric, &str, Goal); 9] = [
-    (
-        Scenario::Put,
-        Metric::CpuMicros,
-        "CPU a put, µs",
-        Goal::Ratio(0.33),
-    ),
-    (
-        Scenario::Get,
-        Metric::CpuMicros,
-        "CPU a linearizable get, µs",
-        Goal::Ratio(0.33),
-    ),
-    (
-        Scenario::Empty,
-        Metric::Resident,
-        "resident memory without keys, MB",
-        Goal::Ratio(0.6),
-    ),
-    (
-        Scenario::Memory,
-        Metric::Resident,
-        "resident memory with all keys, MB",
-        Goal::Ratio(0.4),
-    ),
-    (
-        Scenario::Page,
-        Metric::CpuMicros,
-        "CPU of the first page of 500 with count, µs",
-        Goal::Ratio(0.05),
-    ),
-    (
-        Scenario::Start,
-        Metric::Seconds,
-        "start after kill -9, s",
-        Goal::Ratio(0.5),
-    ),
-    (
-        Scenario::Start,
-        Metric::CpuSeconds,
-        "CPU of that start, s",
-        Goal::Ratio(0.5),
-    ),
-    (
-        Scenario::Single,
-        Metric::P50,
-        "one put at a time, p50, µs",
-        Goal::Ratio(1.0),
-    ),
-    (
-        Scenario::Many,
-        Metric::Throughput,
-        "puts a second, 1,000 clients",
-        Goal::AtLeast(20_000.0),
-    ),
-];
+/// A figure that must be shown.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Row {
+    /// What was measured.
+    pub(crate) load: &'static str,
+    pub(crate) metric: Metric,
+    /// What the table calls the figure.
+    pub(crate) title: &'static str,
+    pub(crate) goal: Goal,
+}
 
 /// The columns of the table of loads.
-const COLUMNS: [(Metric, &str); 8] = [
+const COLUMNS: [(Metric, &str); 10] = [
     (Metric::Throughput, "op/s"),
     (Metric::CpuMicros, "CPU µs/op"),
     (Metric::P50, "p50 µs"),
@@ -80,58 +35,97 @@ const COLUMNS: [(Metric, &str); 8] = [
     (Metric::WrittenBytes, "written B/op"),
     (Metric::Resident, "RSS MB"),
     (Metric::Anonymous, "of it anonymous"),
+    (Metric::Seconds, "s"),
+    (Metric::CpuSeconds, "CPU s"),
 ];
 
-/// Both tables.
-pub(crate) fn render(results: &Results, options: &Options) -> String {
-    let head = format!(
-        "{} keys of 32 B with values of 256 B where a full store is measured; {} s a load; medians of {} rounds\n\n",
-        options.keys, options.seconds, options.rounds
-    );
-    let goals = lay_out(&goals(results), options.markdown);
+/// Both tables of a suite.
+pub(crate) fn render(head: &str, rows: &[Row], results: &Results, options: &Options) -> String {
+    let goals = lay_out(&goals(rows, results), options.markdown);
     let loads = lay_out(&loads(results), options.markdown);
-    format!("{head}{goals}\n{loads}")
+    format!("{head}\n\n{goals}\n{loads}")
 }
 
-fn goals(results: &Results) -> Vec<Vec<String>> {
-    let mut rows = vec![words(["what", "ours", "etcd", "ratio", "goal", "holds"])];
-    for (scenario, metric, title, goal) in GOALS {
-        let of = |kind| results.median(scenario, kind, metric);
+fn goals(rows: &[Row], results: &Results) -> Vec<Vec<String>> {
+    let mut cells = vec![words(["what", "ours", "etcd", "ratio", "goal", "holds"])];
+    for row in rows {
+        let of = |kind| results.median(row.load, kind, row.metric);
         let (ours, theirs) = (of(Kind::Ours), of(Kind::Reference));
         if ours.is_none() && theirs.is_none() {
             continue;
         }
-        let ratio = ratio(ours, theirs);
-        let (goal, holds) = match goal {
-            Goal::Ratio(most) => (format!("≤ {most}"), ratio.map(|ratio| ratio <= most)),
-            Goal::AtLeast(least) => (format!("≥ {least}"), ours.map(|ours| ours >= least)),
+        let show = |value| figure(row.metric, value);
+        let [ours, theirs, ratio, goal, holds] = match row.goal {
+            Goal::Ratio(most) => {
+                let ratio = ratio(ours, theirs);
+                let holds = ratio.map(|ratio| ratio <= most);
+                [
+                    show(ours),
+                    show(theirs),
+                    plain(ratio),
+                    format!("≤ {most}"),
+                    answer(holds),
+                ]
+            }
+            Goal::AtLeast(least) => {
+                let (ratio, holds) = (ratio(ours, theirs), ours.map(|ours| ours >= least));
+                [
+                    show(ours),
+                    show(theirs),
+                    plain(ratio),
+                    format!("≥ {least}"),
+                    answer(holds),
+                ]
+            }
+            Goal::TimesCalm(calm, most) => {
+                let calm = |kind| results.median(calm, kind, row.metric);
+                let (ours, theirs) = (
+                    ratio(ours, calm(Kind::Ours)),
+                    ratio(theirs, calm(Kind::Reference)),
+                );
+                let (ratio, holds) = (ratio(ours, theirs), ours.map(|ours| ours <= most));
+                [
+                    plain(ours),
+                    plain(theirs),
+                    plain(ratio),
+                    format!("≤ {most}"),
+                    answer(holds),
+                ]
+            }
         };
-        let holds = holds.map_or("", |holds| if holds { "yes" } else { "no" });
-        rows.push(vec![
-            title.to_owned(),
-            figure(metric, ours),
-            figure(metric, theirs),
-            ratio.map_or_else(String::new, |ratio| format!("{ratio:.3}")),
-            goal,
-            holds.to_owned(),
-        ]);
+        cells.push(vec![row.title.to_owned(), ours, theirs, ratio, goal, holds]);
     }
-    rows
+    cells
+}
+
+fn plain(ratio: Option<f64>) -> String {
+    ratio.map_or_else(String::new, |ratio| format!("{ratio:.3}"))
+}
+
+fn answer(holds: Option<bool>) -> String {
+    let word = holds.map(|holds| if holds { "yes" } else { "no" });
+    word.unwrap_or_default().to_owned()
 }
 
 fn loads(results: &Results) -> Vec<Vec<String>> {
+    let columns = COLUMNS.into_iter().filter(|&(metric, _)| {
+        let mut runs = results.runs();
+        runs.any(|(title, kind)| results.median(title, kind, metric).is_some())
+    });
+    let columns: Vec<_> = columns.collect();
     let mut head = words(["load", "server"]);
-    head.extend(words(COLUMNS.map(|(_, title)| title)));
+    head.extend(columns.iter().map(|(_, title)| (*title).to_owned()));
     let mut rows = vec![head];
-    for (scenario, kind) in results.runs() {
+    for (title, kind) in results.runs() {
         let name = match kind {
             Kind::Ours => "ours",
             Kind::Reference => "etcd",
         };
-        let mut row = words([scenario.title(), name]);
-        row.extend(
-            COLUMNS.map(|(metric, _)| figure(metric, results.median(scenario, kind, metric))),
-        );
+        let mut row = words([title, name]);
+        let figures = columns
+            .iter()
+            .map(|&(metric, _)| figure(metric, results.median(title, kind, metric)));
+        row.extend(figures);
         rows.push(row);
     }
     rows

@@ -15,6 +15,7 @@ import (
 // options are what the caller chooses; what is zero or empty has etcd's default.
 type options struct {
 	dir, name, initialCluster string
+	authToken, cert, key      string
 	clientPort, peerPort      int
 	quota                     int64
 	snapshotCount, catchUp    uint64
@@ -27,7 +28,10 @@ func main() {
 	flag.StringVar(&o.initialCluster, "initial-cluster", "", "all members; empty for this one alone")
 	flag.IntVar(&o.clientPort, "client-port", 2379, "port for clients on 127.0.0.1")
 	flag.IntVar(&o.peerPort, "peer-port", 2380, "port for members on 127.0.0.1")
-	flag.Int64Var(&o.quota, "quota", 0, "bytes that the backend may have")
+	flag.Int64Var(&o.quota, "quota-backend-bytes", 0, "bytes that the backend may have")
+	flag.StringVar(&o.authToken, "auth-token", "simple", "kind of tokens and its options")
+	flag.StringVar(&o.cert, "cert-file", "", "certificate for clients; empty for no TLS")
+	flag.StringVar(&o.key, "key-file", "", "key of that certificate")
 	flag.Uint64Var(&o.snapshotCount, "snapshot-count", 0, "entries between two snapshots")
 	flag.Uint64Var(&o.catchUp, "catch-up", 0, "entries that stay behind a snapshot")
 	flag.Parse()
@@ -42,7 +46,13 @@ func run(o options) error {
 	config.Dir, config.Name = o.dir, o.name
 	config.LogLevel = "error"
 	config.QuotaBackendBytes = o.quota
-	client, peer := local(o.clientPort), local(o.peerPort)
+	config.AuthToken = o.authToken
+	config.ClientTLSInfo.CertFile, config.ClientTLSInfo.KeyFile = o.cert, o.key
+	scheme := "http"
+	if o.cert != "" {
+		scheme = "https"
+	}
+	client, peer := local(scheme, o.clientPort), local("http", o.peerPort)
 	config.ListenClientUrls, config.AdvertiseClientUrls = client, client
 	config.ListenPeerUrls, config.AdvertisePeerUrls = peer, peer
 	config.InitialCluster = o.initialCluster
@@ -68,6 +78,6 @@ func run(o options) error {
 	return <-member.Err()
 }
 
-func local(port int) []url.URL {
-	return []url.URL{{Scheme: "http", Host: fmt.Sprintf("127.0.0.1:%d", port)}}
+func local(scheme string, port int) []url.URL {
+	return []url.URL{{Scheme: scheme, Host: fmt.Sprintf("127.0.0.1:%d", port)}}
 }
