@@ -45,6 +45,7 @@ const SIBLINGS: &[(&str, &str)] = &[
     ("proxy", "rpc"),
     ("proxy", "client"),
     ("proxy", "discovery"),
+    ("proxy", "tls"),
     ("gateway", "rpc"),
     ("console", "rpc"),
     ("member", "apply"),

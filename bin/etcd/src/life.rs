@@ -28,10 +28,10 @@ use crate::logging::field::fields;
 use crate::logging::setup::SetupError;
 use crate::start::{self, StartError};
 use crate::validate::ConfigError;
-use crate::{notify, panics, version};
+use crate::{notify, panics, subcommand, version};
 
 /// What is wrong with the settings or the start.
-const FAILED: u8 = 1;
+pub(crate) const FAILED: u8 = 1;
 /// What is wrong with the command line's syntax, and what made etcd panic.
 const BROKEN: u8 = 2;
 
@@ -42,9 +42,8 @@ pub(crate) fn run(args: &[String]) -> ExitCode {
         Logger::default().error(&error.to_string(), &[]);
         return FAILED.into();
     }
-    if let Some(command @ ("gateway" | "grpc-proxy")) = words.first().map(String::as_str) {
-        complain(&format!("etcd {command} is not built yet"));
-        return FAILED.into();
+    if let Some(status) = subcommand::run(words) {
+        return status;
     }
     match command_line::parse(words) {
         Err(error) => {
@@ -78,11 +77,11 @@ pub(crate) fn run(args: &[String]) -> ExitCode {
 }
 
 /// A line to standard error; nobody is left to be told when that fails.
-fn complain(text: &str) {
+pub(crate) fn complain(text: &str) {
     let _ = writeln!(io::stderr(), "{}", text.trim_end());
 }
 
-fn print(text: &str) {
+pub(crate) fn print(text: &str) {
     let _ = io::stdout().write_all(text.as_bytes());
 }
 

@@ -27,6 +27,7 @@ mod notify;
 mod panics;
 mod secure;
 mod start;
+mod subcommand;
 mod validate;
 mod version;
 #[cfg(test)]

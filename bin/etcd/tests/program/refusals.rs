@@ -139,10 +139,57 @@ fn others() {
         (ended.status, ended.stderr.as_str()),
         (Some(2), "panic: unrecognized level: \"foo\"\n")
     );
-    for command in ["gateway", "grpc-proxy"] {
-        let ended = run_line(&format!("{command} start"));
-        assert_eq!(ended.status, Some(1));
-        assert_eq!(ended.stderr, format!("etcd {command} is not built yet\n"));
+    let ended = run_line("grpc-proxy start");
+    assert_eq!(ended.status, Some(1));
+    assert_eq!(ended.stderr, "etcd grpc-proxy is not built yet\n");
+}
+
+/// The sub-commands have flags, words and an exit code of their own.
+#[test]
+fn subcommands() {
+    for line in [
+        "gateway",
+        "gateway start --help",
+        "grpc-proxy x",
+        "grpc-proxy start -h",
+    ] {
+        let ended = run_line(line);
+        assert_eq!(
+            (ended.status, ended.stderr.as_str()),
+            (Some(0), ""),
+            "{line}"
+        );
+        assert!(ended.stdout.contains("Usage:\n  etcd "), "{line}");
+    }
+    let ended = run_line("gateway start --bogus");
+    assert_eq!(ended.status, Some(1));
+    assert!(
+        ended
+            .stderr
+            .starts_with("Error: unknown flag: --bogus\nUsage:\n")
+    );
+    assert!(ended.stderr.ends_with("\n\nunknown flag: --bogus"));
+    for (line, said) in [
+        (
+            "--listen-addr foo",
+            "failed to validate listen address: foo",
+        ),
+        ("--endpoints foo", "error parsing endpoint \"foo\""),
+        (
+            "--endpoints http://localhost:23790",
+            "SRV or endpoint (localhost:23790->127.0.0.1:23790) should not resolve to the gateway listen addr (127.0.0.1:23790)",
+        ),
+        ("--endpoints=", "no endpoints found"),
+    ] {
+        let ended = run_line(&format!("gateway start {line}"));
+        assert_eq!((ended.status, ended.stdout.trim_end()), (Some(1), said));
+    }
+    for (line, said) in [
+        ("--resolver-prefix p", "invalid resolver-ttl 0"),
+        ("--resolver-ttl 5", "invalid resolver-prefix \"\""),
+    ] {
+        let ended = run_line(&format!("grpc-proxy start {line}"));
+        assert_eq!((ended.status, ended.stderr.trim_end()), (Some(1), said));
     }
 }
 

@@ -1,0 +1,155 @@
+//! `etcd gateway start`: connections of clients, forwarded to members as they are.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use proxy::forward::{self, Config, Endpoint, ForwardError, Forwarder};
+
+use super::Command;
+use super::flags::{Flag, Kind, Values};
+use crate::failure::{self, GoIo};
+use crate::life::{FAILED, complain, print};
+use crate::logging::field::fields;
+use crate::logging::{self, Logger};
+use crate::{descriptors, notify};
+
+/// What zero stands for.
+const RETRY_DELAY: Duration = Duration::from_secs(5 * 60);
+
+pub(super) const COMMAND: Command = Command {
+    name: "gateway",
+    summary: "gateway related command",
+    start: "start the gateway",
+    flags: FLAGS,
+    run,
+};
+
+const FLAGS: &[Flag] = &[
+    Flag {
+        name: "listen-addr",
+        kind: Kind::Text,
+        default: "127.0.0.1:23790",
+        help: "Where clients are listened to.",
+    },
+    Flag {
+        name: "discovery-srv",
+        kind: Kind::Text,
+        default: "",
+        help: "Domain whose SRV records name the endpoints.",
+    },
+    Flag {
+        name: "discovery-srv-name",
+        kind: Kind::Text,
+        default: "",
+        help: "Suffix of the service's name in SRV records.",
+    },
+    Flag {
+        name: "insecure-discovery",
+        kind: Kind::Bool,
+        default: "false",
+        help: "Take endpoints from SRV records without verifying them by TLS.",
+    },
+    Flag {
+        name: "trusted-ca-file",
+        kind: Kind::Text,
+        default: "",
+        help: "Authorities that endpoints must be able to show a certificate of; given ones, too.",
+    },
+    Flag {
+        name: "endpoints",
+        kind: Kind::List,
+        default: "127.0.0.1:2379",
+        help: "Members to forward to.",
+    },
+    Flag {
+        name: "retry-delay",
+        kind: Kind::Duration,
+        default: "1m0s",
+        help: "Pause before an endpoint that failed is tried again.",
+    },
+];
+
+fn run(values: &Values) -> ExitCode {
+    let log = Logger::default();
+    logging::layer::install(&log);
+    let config = match config(values, &log) {
+        Ok(config) => config,
+        Err(text) => {
+            print(&format!("{text}\n"));
+            return FAILED.into();
+        }
+    };
+    let endpoints: Vec<String> = config.endpoints.iter().map(ToString::to_string).collect();
+    let forwarder = match Forwarder::bind(config) {
+        Ok(forwarder) => forwarder,
+        Err(ForwardError::Listen { address, source }) => {
+            complain(&format!("listen tcp {address}: bind: {}", GoIo(&source)));
+            return FAILED.into();
+        }
+        Err(error) => {
+            print(&format!("{}\n", failure::chain(&error)));
+            return FAILED.into();
+        }
+    };
+    log.info(
+        "ready to proxy client requests",
+        fields!["endpoints" => endpoints],
+    );
+    notify::ready(&log);
+    match forwarder.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            log.fatal(
+                "the gateway has ended",
+                fields!["error" => GoIo(&error).to_string()],
+            );
+            FAILED.into()
+        }
+    }
+}
+
+/// What the flags ask for, or what is wrong with them.
+fn config(values: &Values, log: &Logger) -> Result<Config, String> {
+    let listen = values.text("listen-addr").to_owned();
+    let said = |error: ForwardError| failure::chain(&error);
+    let (listen, addresses) = forward::listen_address(&listen).map_err(said)?;
+    let domain = values.text("discovery-srv");
+    if !domain.is_empty() {
+        return Err("etcd gateway: --discovery-srv is not built yet".to_owned());
+    }
+    let trusted_ca = match values.text("trusted-ca-file") {
+        "" => None,
+        path => Some(PathBuf::from(path)),
+    };
+    let given = values.list("endpoints");
+    let endpoints = given
+        .iter()
+        .map(|text| Endpoint::parse(text, trusted_ca.is_some()))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(said)?;
+    let verifier = forward::verifier(trusted_ca).map_err(said)?;
+    forward::check_no_loop(&listen, &addresses, &endpoints).map_err(said)?;
+    let connections_max = descriptors::connections_max().map_err(|error| error.to_string())?;
+    let endpoints = forward::verified(endpoints, verifier.as_ref(), |endpoint, error| {
+        let fields = fields![
+            "endpoint" => endpoint.to_string(),
+            "error" => failure::chain(error),
+        ];
+        log.warn(
+            "endpoint is not served: its certificate was not accepted",
+            fields,
+        );
+    });
+    if endpoints.is_empty() {
+        return Err("no endpoints found".to_owned());
+    }
+    Ok(Config {
+        listen: addresses,
+        endpoints,
+        retry_delay: values.duration("retry-delay").unwrap_or(RETRY_DELAY),
+        // Every connection takes two descriptors.
+        connections_max: connections_max / 2,
+        verifier,
+    })
+}
