@@ -8,6 +8,7 @@ mod boltfiles;
 mod entries;
 mod files;
 mod gateways;
+mod imports;
 mod logs;
 mod peers;
 mod records;
@@ -26,7 +27,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 14] = [
     Target {
         name: "apply_entries",
         run: entries::apply,
@@ -44,6 +45,10 @@ pub const TARGETS: [Target; 12] = [
         run: gateways::bodies,
     },
     Target {
+        name: "import_database",
+        run: imports::database,
+    },
+    Target {
         name: "lease_records",
         run: records::lease,
     },
@@ -58,6 +63,10 @@ pub const TARGETS: [Target; 12] = [
     Target {
         name: "peer_streams",
         run: peers::streams,
+    },
+    Target {
+        name: "snap_file",
+        run: imports::snap,
     },
     Target {
         name: "store_segment",

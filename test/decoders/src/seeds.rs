@@ -12,7 +12,7 @@ use proto::etcdserverpb::{
 };
 use types::{LeaseId, MemberId, Record, RecordKey, RequestId, Revision};
 
-use crate::{boltfiles, logs, peers, stores};
+use crate::{boltfiles, imports, logs, peers, stores};
 
 /// The target, the name and the bytes of each seed.
 #[must_use]
@@ -29,6 +29,7 @@ pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         ("cluster_changes", "change", change()),
         ("cluster_changes", "member", MEMBER.to_vec()),
         ("cluster_changes", "version", b"3.7.0".to_vec()),
+        ("import_database", "history", imports::sample()),
         (
             "lease_records",
             "record",
@@ -40,6 +41,7 @@ pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         ("peer_messages", "snapshot", peers::snapshot_sample()),
         ("peer_streams", "messages", peers::stream_sample(false)),
         ("peer_streams", "appends", peers::stream_sample(true)),
+        ("snap_file", "mark", imports::snap_sample()),
         ("store_segment", "used", stores::sample_segment()),
         ("wal_frames", "frames", logs::frames_sample()),
         (

@@ -40,6 +40,7 @@ pub enum Pause {
 pub struct Member {
     dir: PathBuf,
     home: Home,
+    program: Option<PathBuf>,
     port: u16,
     peer_port: u16,
     flags: Vec<String>,
@@ -81,6 +82,7 @@ impl Member {
                 launcher: Vec::new(),
                 advertised_peer: None,
             },
+            program: None,
             port: free_port()?,
             peer_port: free_port()?,
             flags: Vec::new(),
@@ -92,6 +94,11 @@ impl Member {
     /// Puts a member that was never started somewhere else.
     pub fn settle(&mut self, home: Home) {
         self.home = home;
+    }
+
+    /// The program of the next start: one with etcd's flags, or ours for none.
+    pub fn set_program(&mut self, program: Option<PathBuf>) {
+        self.program = program;
     }
 
     /// The flags of the next start, beside those for directory and URLs; the last of a name counts.
@@ -114,7 +121,10 @@ impl Member {
     /// When it cannot be started.
     pub fn spawn(&mut self) -> Result<()> {
         let log = File::create(&self.log)?;
-        let etcd = program("etcd")?;
+        let etcd = match &self.program {
+            Some(other) => other.clone(),
+            None => program("etcd")?,
+        };
         let mut command = match self.home.launcher.split_first() {
             None => Command::new(etcd),
             Some((launcher, arguments)) => {

@@ -149,6 +149,15 @@ func TestRestoreVerifies(t *testing.T) {
 
 // A snapshot becomes a cluster of three: each directory is restored on its own, and they find each other.
 func TestRestoreSeveral(t *testing.T) {
+	for _, real := range []bool{false, true} {
+		t.Run(fmt.Sprintf("of etcd: %v", real), func(t *testing.T) {
+			t.Parallel()
+			restoreSeveral(t, real)
+		})
+	}
+}
+
+func restoreSeveral(t *testing.T, real bool) {
 	ctx := limited(t)
 	member := process.Start(t, fast...)
 	history(t, ctx, member.Connect())
@@ -166,8 +175,10 @@ func TestRestoreSeveral(t *testing.T) {
 	for n, restored := range members {
 		etcdutl(t, "snapshot", "restore", file, "--data-dir", restored.DataDir(), "--name", fmt.Sprint("m", n),
 			"--initial-cluster", strings.Join(cluster, ","), "--initial-advertise-peer-urls", restored.PeerURL())
-		handOver(t, restored)
-		restored.UseReal(true)
+		if real {
+			handOver(t, restored)
+		}
+		restored.UseReal(real)
 		restored.Launch()
 	}
 	for _, restored := range members {
