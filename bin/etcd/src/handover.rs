@@ -263,6 +263,10 @@ fn rpc_config(settings: &Settings, threads: usize, connections_max: usize) -> rp
         keepalive: interval
             .zip(timeout)
             .map(|(interval, timeout)| Keepalive { interval, timeout }),
+        ping_interval_min: settings
+            .duration("grpc-keepalive-min-time")
+            .positive()
+            .unwrap_or_default(),
         access: AccessControl {
             origins: allowed("cors"),
             hosts: allowed("host-whitelist"),
@@ -307,6 +311,7 @@ mod tests {
             ("unsafe-no-fsync", "true"),
             ("wal-dir", "/fast/wal"),
             ("grpc-keepalive-timeout", "0s"),
+            ("grpc-keepalive-min-time", "7s"),
             ("max-wals", "0"),
         ])
         .unwrap();
@@ -320,6 +325,7 @@ mod tests {
         assert_eq!(engine.wal_name, "wal");
         assert_eq!(config.rpc.message_bytes_max, 1000 + 512 * 1024);
         assert_eq!(config.rpc.keepalive, None);
+        assert_eq!(config.rpc.ping_interval_min, Duration::from_secs(7));
     }
 
     #[test]

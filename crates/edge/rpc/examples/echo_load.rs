@@ -106,6 +106,7 @@ async fn main() {
         message_bytes_max: 2 * 1024 * 1024,
         max_concurrent_streams: u32::MAX,
         keepalive: None,
+        ping_interval_min: Duration::ZERO,
         access: AccessControl::default(),
         timing: rpc::Timing::default(),
     };

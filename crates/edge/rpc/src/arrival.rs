@@ -91,7 +91,12 @@ where
         address,
         youth,
     } = guest;
-    let growing = Box::pin(grow(&shared.handshakes, stream, &security, address));
+    // There may be tens of thousands that wait: whatever is large exists once somebody has spoken.
+    let growing = async {
+        let arrived = timeout(PEEK_TIMEOUT, stream.arrived()).await;
+        arrived.map_err(io::Error::from)??;
+        Box::pin(grow(&shared.handshakes, stream, &security, address)).await
+    };
     let grown = tokio::select! {
         biased;
         grown = growing => grown,
@@ -102,10 +107,10 @@ where
     match grown {
         Ok(Grown::Plain(protocol, stream)) => {
             let peer = Peer::plain(address);
-            connection::serve(shared, protocol, stream, port, peer).await
+            Box::pin(connection::serve(shared, protocol, stream, port, peer)).await
         }
         Ok(Grown::Secured(protocol, stream, peer)) => {
-            connection::serve(shared, protocol, stream, port, peer).await
+            Box::pin(connection::serve(shared, protocol, stream, port, peer)).await
         }
         Ok(Grown::Gone) => Ok(()),
         Err(Lost::Io(error)) => Err(error),
@@ -122,9 +127,6 @@ async fn grow<S: Arriving>(
     security: &Security,
     address: PeerAddress,
 ) -> Result<Grown<S>, Lost> {
-    timeout(PEEK_TIMEOUT, stream.arrived())
-        .await
-        .map_err(io::Error::from)??;
     let (tls, stream) = match security {
         Security::Tls(tls) => (tls, Prefixed::new(stream)),
         Security::Plain | Security::Either(_) => match (peek(stream).await?, security) {

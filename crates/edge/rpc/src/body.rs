@@ -18,15 +18,13 @@ use crate::{
 /// The body of a gRPC response, which keeps its call open until it is sent.
 pub(crate) struct ResponseBody {
     content: Content,
-    _open: OpenCall,
+    open: OpenCall,
 }
 
 impl ResponseBody {
     pub(crate) fn new(content: Content, open: OpenCall) -> Self {
-        Self {
-            content,
-            _open: open,
-        }
+        open.answered();
+        Self { content, open }
     }
 }
 
@@ -38,7 +36,11 @@ impl Body for ResponseBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Framed>, Infallible>>> {
-        self.content.poll_frame(cx).map(|frame| frame.map(Ok))
+        let frame = self.content.poll_frame(cx);
+        if frame.is_ready() {
+            self.open.answered();
+        }
+        frame.map(|frame| frame.map(Ok))
     }
 
     fn is_end_stream(&self) -> bool {

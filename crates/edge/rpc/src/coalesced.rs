@@ -5,6 +5,9 @@
 //! over: the library writes into [`Coalesced`], and [`Link::drive`] sends what has gathered after
 //! each poll of the connection. A full buffer is sent at once, and what does not fit into it is
 //! not copied, so that a slow client still holds back its own connection and nothing else.
+//!
+//! What is read passes through here as well: a client that pings too often is found in it, see
+//! [`crate::pings`], and its connection ends where a frame does.
 
 use std::{
     cell::RefCell,
@@ -15,12 +18,19 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf},
+    time::{Duration, timeout},
+};
+
+use crate::pings::Pings;
 
 /// What gathers before it is sent in the middle of a turn; larger pieces are not copied either.
 const GATHERED_BYTES_MAX: usize = 32 * 1024;
 /// The first allocation of a turn.
 const GATHERED_BYTES_MIN: usize = 2 * 1024;
+/// How long a client that is sent away may take to hear the last word, and then to go.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// The stream as the HTTP/2 library sees it.
 pub(crate) struct Coalesced<S>(Rc<RefCell<Gathering<S>>>);
@@ -35,23 +45,70 @@ struct Gathering<S> {
     sent: usize,
     /// Whether the stream itself may hold bytes back, as TLS does.
     is_flush_due: bool,
+    /// Whether all frames that were begun are written to their end.
+    is_at_boundary: bool,
+    /// Counts the client's pings, where that is asked for.
+    pings: Option<Pings>,
 }
 
+/// The client has pinged more often than it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("too many pings")]
+pub(crate) struct TooManyPings;
+
 /// Puts a gathering place before a stream.
-pub(crate) fn coalesce<S: AsyncWrite + Unpin>(stream: S) -> (Coalesced<S>, Link<S>) {
+pub(crate) fn coalesce<S>(stream: S, pings: Option<Pings>) -> (Coalesced<S>, Link<S>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let gathering = Rc::new(RefCell::new(Gathering {
         stream,
         gathered: Vec::new(),
         sent: 0,
         is_flush_due: false,
+        is_at_boundary: true,
+        pings,
     }));
     (Coalesced(Rc::clone(&gathering)), Link(gathering))
 }
 
-impl<S: AsyncWrite + Unpin> Link<S> {
-    /// Runs the connection that writes to the other end.
-    pub(crate) async fn drive<F: Future>(&self, mut connection: Pin<&mut F>) -> F::Output {
-        poll_fn(|cx| self.turn(cx, |cx| connection.as_mut().poll(cx))).await
+impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
+    /// Runs the connection that writes to the other end, until it ends or its client pings too often.
+    pub(crate) async fn drive<F: Future>(
+        &self,
+        mut connection: Pin<&mut F>,
+    ) -> Result<F::Output, TooManyPings> {
+        poll_fn(|cx| {
+            let outcome = self.turn(cx, |cx| connection.as_mut().poll(cx));
+            match self.0.borrow().is_abused() {
+                true => Poll::Ready(Err(TooManyPings)),
+                false => outcome.map(Ok),
+            }
+        })
+        .await
+    }
+
+    /// Tells the client that it has pinged too often, and ends the connection.
+    pub(crate) async fn send_away(&self) -> io::Result<()> {
+        if let Gathering {
+            gathered,
+            pings: Some(pings),
+            ..
+        } = &mut *self.0.borrow_mut()
+        {
+            gathered.extend_from_slice(&pings.last_word());
+        }
+        let told = poll_fn(|cx| self.0.borrow_mut().poll_end(cx));
+        timeout(FAREWELL, told).await??;
+        // What is left unread would turn the farewell into a reset. Nobody else reads any more.
+        let mut rest = Rest(&self.0);
+        let gone = async {
+            let mut bytes = [0; 256];
+            while !matches!(rest.read(&mut bytes).await, Ok(0) | Err(_)) {}
+        };
+        // Who stays is left behind.
+        let _ = timeout(FAREWELL, gone).await;
+        Ok(())
     }
 
     /// Polls the connection, then sends what it has written.
@@ -68,7 +125,30 @@ impl<S: AsyncWrite + Unpin> Link<S> {
     }
 }
 
+/// What the client still says.
+struct Rest<'a, S>(&'a RefCell<Gathering<S>>);
+
+impl<S: AsyncRead + Unpin> AsyncRead for Rest<'_, S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0.borrow_mut().stream).poll_read(cx, buf)
+    }
+}
+
 impl<S: AsyncWrite + Unpin> Gathering<S> {
+    fn is_abused(&self) -> bool {
+        self.is_at_boundary && self.pings.as_ref().is_some_and(Pings::are_too_many)
+    }
+
+    /// Sends everything and closes this side.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_send(cx))?;
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.sent < self.gathered.len() {
             let unsent = &self.gathered[self.sent..];
@@ -109,7 +189,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Coalesced<S> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0.borrow_mut().stream).poll_read(cx, buf)
+        let gathering = &mut *self.0.borrow_mut();
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut gathering.stream).poll_read(cx, buf))?;
+        if let Some(pings) = &mut gathering.pings {
+            pings.follow(&buf.filled()[before..]);
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -120,6 +206,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Coalesced<S> {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let mut gathering = self.0.borrow_mut();
+        gathering.is_at_boundary = false;
         if gathering.has_room(buf.len()) {
             return Poll::Ready(Ok(gathering.gather([buf].into_iter())));
         }
@@ -134,6 +221,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Coalesced<S> {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let mut gathering = self.0.borrow_mut();
+        gathering.is_at_boundary = false;
         if gathering.has_room(bufs.iter().map(|buf| buf.len()).sum()) {
             return Poll::Ready(Ok(gathering.gather(bufs.iter().map(|buf| &**buf))));
         }
@@ -146,8 +234,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Coalesced<S> {
         self.0.borrow().stream.is_write_vectored()
     }
 
-    /// Put off until the end of the turn.
+    /// Put off until the end of the turn. The library flushes when it has written whole frames.
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.borrow_mut().is_at_boundary = true;
         Poll::Ready(Ok(()))
     }
 
@@ -169,6 +258,16 @@ mod tests {
     struct Sink {
         writes: Rc<RefCell<Vec<Vec<u8>>>>,
         room: Rc<RefCell<usize>>,
+    }
+
+    impl AsyncRead for Sink {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
     }
 
     impl AsyncWrite for Sink {
@@ -207,7 +306,7 @@ mod tests {
             let sink = Sink::default();
             *sink.room.borrow_mut() = room;
             let (writes, room) = (Rc::clone(&sink.writes), Rc::clone(&sink.room));
-            let (stream, link) = coalesce(sink);
+            let (stream, link) = coalesce(sink, None);
             Self {
                 stream,
                 link,

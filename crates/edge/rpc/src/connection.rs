@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use crate::{
-    coalesced::coalesce,
+    coalesced::{Link, TooManyPings, coalesce},
     drain::{Drain, OpenCalls},
     either::Answer,
     grpc,
@@ -23,6 +23,7 @@ use crate::{
     http1::{HttpHandler, HttpService},
     listen::PortKind,
     peer::Peer,
+    pings::Pings,
     prefixed::Protocol,
     security::Handshakes,
     stalled::Stalled,
@@ -64,6 +65,7 @@ pub(crate) struct Shared<G, W> {
     pub(crate) http2: http2::Builder<LocalExecutor>,
     pub(crate) drain: Drain,
     pub(crate) handshakes: Handshakes,
+    pub(crate) ping_interval_min: Duration,
 }
 
 /// The settings of HTTP/2 connections.
@@ -144,12 +146,19 @@ where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let (grpc, http) = (Rc::clone(&shared.grpc), Rc::clone(&shared.http));
+    // Behind TLS etcd leaves a shared port to a library that does not count.
+    let counts_pings = port == PortKind::GrpcOnly || !peer.is_secured();
     let calls = OpenCalls::default();
     let opened = calls.clone();
     let service = service_fn(move |request| {
         let open = opened.open();
         let answer = match is_grpc(port, &peer, &request) {
-            true => Answer::Grpc(grpc.serve(&peer, open, request)),
+            true => {
+                // Behind TLS etcd answers calls by the server that answers pages.
+                let is_wrapped = port == PortKind::Shared && peer.is_secured();
+                let origin = is_wrapped.then(|| http.access.admitted(request.headers()));
+                Answer::Grpc(grpc.serve(&peer, open, request), origin.flatten())
+            }
             false => {
                 let serving = Rc::clone(&http).serve(port, Rc::clone(&peer), request);
                 Answer::Http(Box::pin(serving), open)
@@ -157,23 +166,37 @@ where
         };
         answer.run()
     });
-    let (stream, link) = coalesce(stream);
+    let pings = counts_pings.then(|| Pings::new(shared.ping_interval_min, calls.clone()));
+    let (stream, link) = coalesce(stream, pings);
     let mut connection = pin!(shared.http2.serve_connection(TokioIo::new(stream), service));
     tokio::select! {
         biased;
-        ended = link.drive(connection.as_mut()) => return ended.map_err(io::Error::other),
+        ended = link.drive(connection.as_mut()) => return end(&link, ended).await,
         () = shared.drain.clone().started() => connection.as_mut().graceful_shutdown(),
     }
     // A client that does not answer holds nothing up once its calls are answered.
     let mut was_idle = false;
     loop {
         if let Ok(ended) = timeout(LAST_WORDS, link.drive(connection.as_mut())).await {
-            return ended.map_err(io::Error::other);
+            return end(&link, ended).await;
         }
         if was_idle {
             return Ok(());
         }
         was_idle = calls.are_none();
+    }
+}
+
+async fn end<S>(link: &Link<S>, ended: Result<hyper::Result<()>, TooManyPings>) -> io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    match ended {
+        Ok(ended) => ended.map_err(io::Error::other),
+        Err(abuse) => {
+            Box::pin(link.send_away()).await?;
+            Err(io::Error::other(abuse))
+        }
     }
 }
 

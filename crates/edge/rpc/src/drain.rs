@@ -52,26 +52,45 @@ impl Drain {
 
 /// The calls of one connection that are not answered completely.
 #[derive(Clone, Default)]
-pub(crate) struct OpenCalls(Rc<Cell<usize>>);
+pub(crate) struct OpenCalls(Rc<Calls>);
+
+#[derive(Default)]
+struct Calls {
+    open: Cell<usize>,
+    answered: Cell<bool>,
+}
 
 impl OpenCalls {
     /// Counts a call for as long as the guard lives.
     pub(crate) fn open(&self) -> OpenCall {
-        self.0.set(self.0.get() + 1);
+        let open = &self.0.open;
+        open.set(open.get() + 1);
         OpenCall(self.clone())
     }
 
     pub(crate) fn are_none(&self) -> bool {
-        self.0.get() == 0
+        self.0.open.get() == 0
+    }
+
+    /// Whether a part of an answer was made since this was asked last.
+    pub(crate) fn take_answered(&self) -> bool {
+        self.0.answered.replace(false)
     }
 }
 
 /// One open call.
 pub(crate) struct OpenCall(OpenCalls);
 
+impl OpenCall {
+    /// A part of its answer is made.
+    pub(crate) fn answered(&self) {
+        self.0.0.answered.set(true);
+    }
+}
+
 impl Drop for OpenCall {
     fn drop(&mut self) {
-        let open = &self.0.0;
+        let open = &self.0.0.open;
         open.set(open.get() - 1);
     }
 }

@@ -10,6 +10,7 @@ use http::Response;
 use hyper::body::{Body, Frame, SizeHint};
 
 use crate::{
+    access::Origin,
     body::ResponseBody,
     drain::OpenCall,
     frame::Framed,
@@ -19,7 +20,7 @@ use crate::{
 
 /// An answer in the making.
 pub(crate) enum Answer<G, H> {
-    Grpc(G),
+    Grpc(G, Option<Origin>),
     Http(H, OpenCall),
 }
 
@@ -30,7 +31,13 @@ where
 {
     pub(crate) async fn run(self) -> Result<Response<EitherBody>, Infallible> {
         Ok(match self {
-            Self::Grpc(answer) => answer.await?.map(EitherBody::Grpc),
+            Self::Grpc(answer, origin) => {
+                let mut response = answer.await?;
+                if let Some(origin) = origin {
+                    origin.admit(response.headers_mut());
+                }
+                response.map(EitherBody::Grpc)
+            }
             Self::Http(answer, open) => answer.await?.map(|body| EitherBody::Http(body, open)),
         })
     }

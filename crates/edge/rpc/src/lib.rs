@@ -36,6 +36,7 @@ mod local;
 mod metrics;
 mod outbound;
 mod peer;
+mod pings;
 mod prefixed;
 mod security;
 mod stalled;

@@ -51,6 +51,8 @@ pub struct Config {
     pub max_concurrent_streams: u32,
     /// Pings from the server, if any.
     pub keepalive: Option<Keepalive>,
+    /// Shortest time between two pings of a client that has calls open (`--grpc-keepalive-min-time`).
+    pub ping_interval_min: Duration,
     /// Who may talk to the HTTP endpoints.
     pub access: AccessControl,
     /// What is made of the times of calls.
@@ -299,6 +301,7 @@ impl WorkerContext {
             }),
             http2: http2_builder(&self.config),
             handshakes: Handshakes::default(),
+            ping_interval_min: self.config.ping_interval_min,
             drain,
         }
     }

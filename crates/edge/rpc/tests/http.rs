@@ -202,3 +202,20 @@ async fn truncated_uploads() {
         assert!(!answer.contains("200 OK"), "{answer}");
     }
 }
+
+/// What is read as a whole has a limit on every port, those of other members included.
+#[tokio::test]
+async fn bodies_have_a_limit() {
+    for port in [PortKind::Peer, PortKind::Shared, PortKind::Metrics] {
+        let server = Server::start(port);
+        let mut stream = TcpStream::connect(&server.address).await.unwrap();
+        let head = "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let piece = format!("100000\r\n{}\r\n", "z".repeat(1 << 20));
+        let mut megabytes = 0;
+        while megabytes < 1000 && stream.write_all(piece.as_bytes()).await.is_ok() {
+            megabytes += 1;
+        }
+        assert!(megabytes < 100, "{megabytes} MB were taken by {port:?}");
+    }
+}

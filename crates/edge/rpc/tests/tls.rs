@@ -11,7 +11,7 @@ use http::{Request, StatusCode, Version};
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn;
 use hyper_util::rt::TokioIo;
-use rpc::{Config, PortKind, Security};
+use rpc::{AccessControl, Config, PortKind, Security};
 use support::{Sender, Server, call, config, connect_on, framed};
 use tls::{Allowed, ClientFiles, ClientStream, ClientTls, Pair, ServerFiles, ServerTls};
 use tokio::{
@@ -112,6 +112,53 @@ async fn one_port_serves_all() {
         http1_get(world.secured(&server, "http/1.1").await).await,
         405
     );
+}
+
+/// Pages of the origins that were allowed may read answers of calls and of plain requests; those of
+/// others get no word that they may.
+#[tokio::test]
+async fn origins() {
+    let world = World::new();
+    let only = Config {
+        access: AccessControl {
+            origins: rpc::Allowed::new(["https://console.example".to_owned()]),
+            ..AccessControl::default()
+        },
+        ..config()
+    };
+    let secured = || Security::Tls(world.tls());
+    for (config, origin, expected) in [
+        (config(), None, Some("*")),
+        (
+            only.clone(),
+            Some("https://console.example"),
+            Some("https://console.example"),
+        ),
+        (only.clone(), Some("https://evil.example"), None),
+        (only, None, None),
+    ] {
+        let server = Server::secured(config, PortKind::Shared, secured());
+        let mut sender = connect_on(world.secured(&server, "h2").await).await;
+        let headers: Vec<_> = origin.iter().map(|origin| ("origin", *origin)).collect();
+        let answer = call(&mut sender, "/test.Echo/Echo", &headers, framed(0, b"x")).await;
+        let mut page = get("/get");
+        for (name, value) in &headers {
+            page.headers_mut().insert(*name, value.parse().unwrap());
+        }
+        let page = sender.send_request(page).await.unwrap();
+        for headers in [&answer.headers, page.headers()] {
+            let allowed = headers.get("access-control-allow-origin");
+            assert_eq!(
+                allowed.map(|value| value.to_str().unwrap()),
+                expected,
+                "{origin:?}"
+            );
+        }
+    }
+    // Without TLS nobody but a gRPC client speaks HTTP/2.
+    let mut sender = support::connect(&Server::start(PortKind::Shared)).await;
+    let answer = call(&mut sender, "/test.Echo/Echo", &[], framed(0, b"x")).await;
+    assert_eq!(answer.headers.get("access-control-allow-origin"), None);
 }
 
 async fn http1_get<S>(stream: S) -> u16
@@ -231,7 +278,7 @@ async fn others_are_refused() {
 /// CVE-2026-73500: whoever opens connections and says nothing, or stops in the middle of a
 /// handshake, keeps nobody out, even when every place is taken.
 #[tokio::test]
-async fn silent_connections_make_room() {
+async fn cve_2026_73500_silent_connections_make_room() {
     let world = World::new();
     let full = Config {
         connections_max: 20,

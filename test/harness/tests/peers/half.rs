@@ -428,6 +428,7 @@ fn serve(port: u16, http: PeerHttp) -> Threads {
         message_bytes_max: 1 << 20,
         max_concurrent_streams: 100,
         keepalive: None,
+        ping_interval_min: Duration::from_secs(5),
         access: AccessControl::default(),
         timing: rpc::Timing::default(),
     };

@@ -132,9 +132,8 @@ pub(super) const FLAGS: &[Flag] = &[
         "grpc-keepalive-min-time",
         Kind::Duration,
         "5s",
-        "Shortest time between two pings of a client.",
-    )
-    .without_effect("pings of clients are answered at any rate"),
+        "Shortest time between two pings of a client; who pings more often is sent away.",
+    ),
     Flag::new(
         "grpc-keepalive-interval",
         Kind::Duration,

@@ -158,6 +158,7 @@ pub(crate) fn config() -> Config {
         message_bytes_max: 2 * 1024 * 1024,
         max_concurrent_streams: u32::MAX,
         keepalive: None,
+        ping_interval_min: Duration::from_secs(5),
         access: AccessControl::default(),
         timing: rpc::Timing::default(),
     }

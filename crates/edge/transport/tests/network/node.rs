@@ -262,6 +262,7 @@ fn rpc_config() -> rpc::Config {
         message_bytes_max: 1 << 20,
         max_concurrent_streams: 100,
         keepalive: None,
+        ping_interval_min: Duration::from_secs(5),
         access: AccessControl::default(),
         timing: rpc::Timing::default(),
     }

@@ -1,0 +1,201 @@
+//! How often a client pings, and when that is too often: the rules of Go's gRPC server.
+//!
+//! The HTTP/2 library answers pings by itself and tells nobody. So the bytes that it reads are
+//! followed here from one frame's header to the next; payloads are passed over. A client that has
+//! calls open may ping once in the shortest interval, one without calls once in two hours. Three
+//! pings that come too early, without any answer made in between, are too many. Answers forgive,
+//! because clients measure the line with pings while data flows.
+
+use tokio::time::{Duration, Instant};
+
+use crate::{drain::OpenCalls, prefixed::PREFACE};
+
+const HEADER_BYTES: usize = 9;
+const HEADERS: u8 = 1;
+const PING: u8 = 6;
+const GO_AWAY: u8 = 7;
+const ACK: u8 = 1;
+const ENHANCE_YOUR_CALM: u32 = 11;
+/// What Go's clients look for: they double their interval when they find it.
+const REASON: &[u8] = b"too_many_pings";
+
+/// How often a client without calls may ping.
+const IDLE_INTERVAL_MIN: Duration = Duration::from_secs(2 * 60 * 60);
+/// Pings that may come too early.
+const STRIKES_MAX: u32 = 2;
+
+/// Counts the pings of one connection.
+pub(crate) struct Pings {
+    interval_min: Duration,
+    calls: OpenCalls,
+    frames: Frames,
+    last: Option<Instant>,
+    strikes: u32,
+}
+
+impl Pings {
+    /// For a connection of which nothing was read, not even the preface.
+    pub(crate) fn new(interval_min: Duration, calls: OpenCalls) -> Self {
+        Self {
+            interval_min,
+            calls,
+            frames: Frames::default(),
+            last: None,
+            strikes: 0,
+        }
+    }
+
+    /// Looks at what was read next.
+    pub(crate) fn follow(&mut self, bytes: &[u8]) {
+        for _ in 0..self.frames.follow(bytes) {
+            self.count(Instant::now());
+        }
+    }
+
+    fn count(&mut self, now: Instant) {
+        let interval_min = match self.calls.are_none() {
+            true => IDLE_INTERVAL_MIN,
+            false => self.interval_min,
+        };
+        let last = self.last.replace(now);
+        if self.calls.take_answered() {
+            self.strikes = 0;
+        } else if last.is_some_and(|last| now.duration_since(last) < interval_min) {
+            self.strikes += 1;
+        }
+    }
+
+    /// Whether the connection has to end.
+    pub(crate) fn are_too_many(&self) -> bool {
+        self.strikes > STRIKES_MAX
+    }
+
+    /// The frame that says why.
+    pub(crate) fn last_word(&self) -> Vec<u8> {
+        let mut frame = vec![0, 0, 8 + REASON.len() as u8, GO_AWAY, 0, 0, 0, 0, 0];
+        frame.extend_from_slice(&self.frames.last_stream.to_be_bytes());
+        frame.extend_from_slice(&ENHANCE_YOUR_CALM.to_be_bytes());
+        frame.extend_from_slice(REASON);
+        frame
+    }
+}
+
+/// The place in a stream of frames.
+struct Frames {
+    /// Bytes until the next header: of the preface, or of a payload.
+    passed_over: usize,
+    /// A header of which a part was read.
+    header: [u8; HEADER_BYTES],
+    header_len: usize,
+    /// The latest call that the client has opened.
+    last_stream: u32,
+}
+
+impl Default for Frames {
+    fn default() -> Self {
+        Self {
+            passed_over: PREFACE.len(),
+            header: [0; HEADER_BYTES],
+            header_len: 0,
+            last_stream: 0,
+        }
+    }
+}
+
+impl Frames {
+    /// Passes over bytes; how many pings began in them.
+    fn follow(&mut self, mut bytes: &[u8]) -> usize {
+        let mut pings = 0;
+        loop {
+            let passed = self.passed_over.min(bytes.len());
+            self.passed_over -= passed;
+            bytes = &bytes[passed..];
+            if bytes.is_empty() {
+                return pings;
+            }
+            let taken = (HEADER_BYTES - self.header_len).min(bytes.len());
+            let (part, rest) = bytes.split_at(taken);
+            self.header[self.header_len..self.header_len + taken].copy_from_slice(part);
+            self.header_len += taken;
+            bytes = rest;
+            if self.header_len == HEADER_BYTES {
+                self.header_len = 0;
+                pings += usize::from(self.enter());
+            }
+        }
+    }
+
+    /// Reads a whole header; whether it is a ping's.
+    fn enter(&mut self) -> bool {
+        let [a, b, c, kind, flags, stream @ ..] = self.header;
+        self.passed_over = u32::from_be_bytes([0, a, b, c]) as usize;
+        if kind == HEADERS {
+            let stream = u32::from_be_bytes(stream) & (u32::MAX >> 1);
+            self.last_stream = self.last_stream.max(stream);
+        }
+        kind == PING && flags & ACK == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+        let head = [&length[1..], &[kind, flags], &stream.to_be_bytes()].concat();
+        [&head, payload].concat()
+    }
+
+    /// However the bytes arrive, the same frames are found in them.
+    #[test]
+    fn frames_are_found() {
+        let ping = frame(PING, 0, 0, &[7; 8]);
+        let bytes = [
+            PREFACE,
+            &frame(4, 0, 0, &[]),
+            &ping,
+            &frame(HEADERS, 4, 5, &[PING; 40]),
+            &frame(0, 1, 5, &[PING; 20_000]),
+            &frame(PING, ACK, 0, &[7; 8]),
+            &ping,
+        ]
+        .concat();
+        for size in [1, 2, 9, 17, 1000, bytes.len()] {
+            let mut frames = Frames::default();
+            let found: usize = bytes.chunks(size).map(|part| frames.follow(part)).sum();
+            assert_eq!((found, frames.last_stream), (2, 5), "in pieces of {size}");
+        }
+    }
+
+    /// Clients that keep to the flag must not be sent away, and others must be.
+    #[tokio::test(start_paused = true)]
+    async fn early_pings_are_counted() {
+        let interval = Duration::from_secs(5);
+        let calls = OpenCalls::default();
+        let mut pings = Pings::new(interval, calls.clone());
+        let mut ping = async |pause: Duration| {
+            advance(pause).await;
+            pings.count(Instant::now());
+            pings.strikes
+        };
+        let soon = Duration::from_secs(1);
+        assert_eq!(ping(soon).await, 0, "the first");
+        assert_eq!(ping(interval).await, 1, "without calls");
+        assert_eq!(ping(IDLE_INTERVAL_MIN).await, 1);
+        let call = calls.open();
+        assert_eq!(ping(interval).await, 1);
+        assert_eq!(ping(soon).await, 2);
+        call.answered();
+        assert_eq!(ping(soon).await, 0, "answers forgive");
+        for strikes in 1..=STRIKES_MAX {
+            assert_eq!(ping(soon).await, strikes);
+        }
+        assert!(ping(soon).await > STRIKES_MAX);
+        drop(call);
+        assert!(pings.are_too_many());
+        assert_eq!(&pings.last_word()[17..], REASON);
+    }
+}
