@@ -47,7 +47,6 @@ fn a_life() {
     member.line("closing etcd server");
     member.line("closed etcd server");
 
-    std::fs::set_permissions(&data_dir, std::fs::Permissions::from_mode(0o755)).unwrap();
     std::fs::write(data_dir.join("lost+found"), "").unwrap();
     let mut member = Member::start(&mut Member::command(&data_dir));
     assert_eq!(
@@ -59,13 +58,30 @@ fn a_life() {
         member.line("found invalid file under data directory")["filename"],
         "lost+found"
     );
-    let error = member.line("check file permission")["error"]
-        .as_str()
-        .unwrap();
+    assert_eq!(member.end(Signal::INT), Some(2));
+}
+
+/// CVE-2020-15113: whoever can enter the directory can read what is in it, and is told so.
+#[test]
+fn cve_2020_15113_loose_permissions() {
+    let dir = tempfile::tempdir().unwrap();
+    let data_dir = dir.path().join("data");
+    std::fs::create_dir(&data_dir).unwrap();
+    std::fs::set_permissions(&data_dir, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut member = Member::start(&mut Member::command(&data_dir));
+    let warned = member.line("check file permission");
+    assert_eq!(warned["level"], "warn");
+    let error = warned["error"].as_str().unwrap();
     assert!(
         error.contains("but the permission is \"drwxr-xr-x\"."),
         "{error}"
     );
+    // What the member makes itself, nobody else can enter.
+    let mode = std::fs::metadata(data_dir.join("member"))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o700);
     assert_eq!(member.end(Signal::INT), Some(2));
 }
 

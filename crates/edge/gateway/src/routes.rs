@@ -177,6 +177,11 @@ impl Routes {
     pub fn find(&self, path: &str) -> Option<&'static Route> {
         self.0.get(path).copied()
     }
+
+    /// All of them, in the order of the services.
+    pub fn all() -> impl Iterator<Item = &'static Route> {
+        all().iter()
+    }
 }
 
 /// The routes in the order of the services.

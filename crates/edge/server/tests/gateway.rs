@@ -4,57 +4,16 @@
 mod support;
 
 use serde_json::{Value, json};
-use support::Member;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use support::{Member, http};
 use tokio::net::TcpStream;
 
-/// A request under way.
-struct Answer {
-    stream: BufReader<TcpStream>,
-    status: u16,
-    head: String,
-}
+type Answer = http::Answer<TcpStream>;
 
 impl Answer {
-    /// Sends a request and reads the head of its answer.
     async fn to(member: &Member, method: &str, path: &str, headers: &str, body: &str) -> Self {
         let address = member.url.strip_prefix("http://").unwrap();
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        let length = body.len();
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
-        );
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut stream = BufReader::new(stream);
-        let mut head = String::new();
-        while !head.ends_with("\r\n\r\n") {
-            assert_ne!(stream.read_line(&mut head).await.unwrap(), 0, "{head}");
-        }
-        let status = head[9..12].parse().unwrap();
-        Self {
-            stream,
-            status,
-            head: head.to_lowercase(),
-        }
-    }
-
-    /// The next chunk, which is a line of JSON; none at the end.
-    async fn line(&mut self) -> Option<Value> {
-        let mut size = String::new();
-        self.stream.read_line(&mut size).await.unwrap();
-        let size = usize::from_str_radix(size.trim(), 16).unwrap();
-        let mut chunk = vec![0; size + 2];
-        self.stream.read_exact(&mut chunk).await.unwrap();
-        (size > 0).then(|| serde_json::from_slice(&chunk).unwrap())
-    }
-
-    /// All of a body whose length is known.
-    async fn body(mut self) -> String {
-        let (_, length) = self.head.split_once("content-length: ").unwrap();
-        let length: usize = length.lines().next().unwrap().parse().unwrap();
-        let mut body = vec![0; length];
-        self.stream.read_exact(&mut body).await.unwrap();
-        String::from_utf8(body).unwrap()
+        let stream = TcpStream::connect(address).await.unwrap();
+        Self::on(stream, method, path, headers, body).await
     }
 }
 

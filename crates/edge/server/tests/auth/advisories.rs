@@ -6,13 +6,13 @@ use proto::etcdserverpb::compare::CompareTarget;
 use proto::etcdserverpb::request_op::Request;
 use proto::etcdserverpb::{
     AlarmRequest, AlarmResponse, CompactionRequest, CompactionResponse, Compare,
-    DeleteRangeRequest, LeaseKeepAliveRequest, LeaseKeepAliveResponse, LeaseLeasesRequest,
-    LeaseLeasesResponse, LeaseRevokeRequest, LeaseRevokeResponse, LeaseTimeToLiveRequest,
-    LeaseTimeToLiveResponse, PutRequest, RangeRequest, RequestOp, TxnRequest, TxnResponse,
-    WatchCreateRequest, WatchRequest, WatchResponse, watch_request,
+    DeleteRangeRequest, LeaseGrantRequest, LeaseKeepAliveRequest, LeaseKeepAliveResponse,
+    LeaseLeasesRequest, LeaseLeasesResponse, LeaseRevokeRequest, LeaseRevokeResponse,
+    LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, PutRequest, RangeRequest, RequestOp,
+    TxnRequest, TxnResponse, WatchCreateRequest, WatchRequest, WatchResponse, watch_request,
 };
 
-use crate::world::{DENIED, KV, LEASE, World, password};
+use crate::world::{BAD_TOKEN, DENIED, KV, LEASE, USER_EMPTY, World, password};
 
 fn put(key: &'static str) -> PutRequest {
     PutRequest {
@@ -49,7 +49,7 @@ fn nested(ops: Vec<RequestOp>, depth: usize) -> TxnRequest {
 /// CVE-2026-33343, CVE-2026-44283: what a transaction might do is looked at in every branch, at every
 /// depth, with previous pairs and leases.
 #[tokio::test]
-async fn nested_transactions() {
+async fn cve_2026_33343_nested_transactions() {
     let world = World::new().await;
     // Only writing, so that reading back is a right of its own.
     world.revoke("k", "l").await;
@@ -122,7 +122,7 @@ fn delete(key: &'static str, end: &'static str, prev_kv: bool) -> RequestOp {
 
 /// CVE-2026-33413: leases are their keys' users', and compaction and alarms the administrators'.
 #[tokio::test]
-async fn leases_compaction_alarms() {
+async fn cve_2026_33413_leases_compaction_alarms() {
     let world = World::new().await;
     let exact = Some(world.exact.as_str());
     let revoked: Result<LeaseRevokeResponse, _> = world
@@ -173,9 +173,42 @@ async fn leases_compaction_alarms() {
     }
 }
 
+/// CVE-2026-33413, as 3.7 left it: members, alarms and the status are shown to every user, and to
+/// nobody else.
+#[tokio::test]
+async fn cve_2026_33413_what_every_user_may_ask() {
+    let world = World::new().await;
+    let list = AlarmRequest::default().encode_to_vec();
+    for (service, method, message) in [
+        ("etcdserverpb.Cluster", "MemberList", Vec::new()),
+        ("etcdserverpb.Maintenance", "Alarm", list),
+        ("etcdserverpb.Maintenance", "Status", Vec::new()),
+        (
+            LEASE,
+            "LeaseGrant",
+            LeaseGrantRequest { ttl: 600, id: 0 }.encode_to_vec(),
+        ),
+    ] {
+        let ask = async |token| {
+            let message = Bytes::from(message.clone());
+            let answer = world.raw.call(service, method, token, message).await;
+            answer
+                .map(drop)
+                .map_err(|status| status.message().to_owned())
+        };
+        assert_eq!(ask(Some(&*world.stranger)).await, Ok(()), "{method}");
+        assert_eq!(ask(None).await, Err(USER_EMPTY.to_owned()), "{method}");
+        assert_eq!(
+            ask(Some("nobody's")).await,
+            Err(BAD_TOKEN.to_owned()),
+            "{method}"
+        );
+    }
+}
+
 /// CVE-2023-32082: the names of keys are as secret as the keys.
 #[tokio::test]
-async fn keys_of_a_lease() {
+async fn cve_2023_32082_keys_of_a_lease() {
     let world = World::new().await;
     let ask = async |keys| -> Result<LeaseTimeToLiveResponse, String> {
         let request = LeaseTimeToLiveRequest { id: 9, keys };
@@ -191,7 +224,7 @@ async fn keys_of_a_lease() {
 
 /// GHSA-xg4h-6gfc-h4m8: one key with a zero byte as its end is everything from that key on.
 #[tokio::test]
-async fn watch_from_a_key() {
+async fn ghsa_xg4h_6gfc_h4m8_watch_from_a_key() {
     let world = World::new().await;
     let watch = async |end: &'static str| -> String {
         let create = WatchCreateRequest {
@@ -269,7 +302,7 @@ async fn empty_permissions() {
 
 /// CVE-2021-28235, GHSA-528j-9r78-wffx: no password reaches a file, however the member got it.
 #[tokio::test]
-async fn passwords_stay_out_of_files() {
+async fn cve_2021_28235_passwords_stay_out_of_files() {
     let world = World::new().await;
     let changed = proto::etcdserverpb::AuthUserChangePasswordRequest {
         name: "exact".into(),

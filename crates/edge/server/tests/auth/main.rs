@@ -2,6 +2,8 @@
 //! one test for each hole that was found in etcd.
 
 mod advisories;
+mod certified;
+mod gateway;
 mod methods;
 #[path = "../support/mod.rs"]
 mod support;

@@ -7,7 +7,7 @@ use proto::authpb::{Permission, UserAddOptions};
 use proto::etcdserverpb::{
     AuthEnableRequest, AuthEnableResponse, AuthRoleAddRequest, AuthRoleGrantPermissionRequest,
     AuthRoleRevokePermissionRequest, AuthUserAddRequest, AuthUserGrantRoleRequest,
-    LeaseGrantRequest, PutRequest, PutResponse,
+    LeaseGrantRequest, LeaseGrantResponse, PutRequest, PutResponse,
 };
 
 use crate::support::Member;
@@ -32,7 +32,11 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new() -> Self {
-        let member = Member::start().await;
+        Self::on(Member::start().await).await
+    }
+
+    /// The users on a member that has none yet.
+    pub(crate) async fn on(member: Member) -> Self {
         let raw = RawClient::connect(&member.url).await;
         for name in ["root", "exact", "stranger"] {
             add_user(&raw, None, name).await;
@@ -69,6 +73,22 @@ impl World {
             stranger: token("stranger").await,
             member,
             raw,
+        }
+    }
+
+    /// Makes lease 7 and its key again, if they are gone.
+    pub(crate) async fn restore_lease(&self) {
+        let root = Some(self.root.as_str());
+        let grant = LeaseGrantRequest { ttl: 600, id: 7 };
+        let granted: Result<LeaseGrantResponse, _> =
+            self.raw.ask((LEASE, "LeaseGrant"), root, &grant).await;
+        if granted.is_ok() {
+            let put = PutRequest {
+                key: "k1".into(),
+                lease: 7,
+                ..PutRequest::default()
+            };
+            self.put(&self.root, &put).await.unwrap();
         }
     }
 

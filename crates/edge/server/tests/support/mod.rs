@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 #![allow(dead_code, reason = "each test file uses a part")]
 
+pub(crate) mod http;
 pub(crate) mod raw;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,8 @@ pub(crate) struct Member {
     pub(crate) directory: TempDir,
     server: Option<Server>,
     pub(crate) url: String,
+    /// All URLs for clients; the first one is `url`.
+    pub(crate) urls: Vec<String>,
     pub(crate) client: Client,
 }
 
@@ -85,6 +88,7 @@ fn server_config(path: &std::path::Path) -> ServerConfig {
                 + proto::limits::GRPC_OVERHEAD_BYTES,
             max_concurrent_streams: u32::MAX,
             keepalive: None,
+            ping_interval_min: Duration::from_secs(5),
             access: AccessControl::default(),
             timing: rpc::Timing::default(),
         },
@@ -125,7 +129,12 @@ impl Member {
         let mut config = server_config(directory.path());
         change(&mut config);
         let mut server = Server::start(&config).unwrap();
-        let url = server.client_urls()[0].0.to_string();
+        let urls: Vec<String> = server
+            .client_urls()
+            .iter()
+            .map(|(url, _)| url.to_string())
+            .collect();
+        let url = urls[0].clone();
         assert!(server.wait_ready());
         server.serve_clients();
         let endpoints = vec![url.clone()];
@@ -139,6 +148,7 @@ impl Member {
             directory,
             server: Some(server),
             url,
+            urls,
             client,
         }
     }

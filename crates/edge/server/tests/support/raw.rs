@@ -1,10 +1,20 @@
 //! Calls by path with encoded messages, and with whatever token.
 
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 use bytes::{Buf as _, BufMut as _, Bytes};
+use hyper_util::rt::TokioIo;
 use prost::Message;
 use proto::etcdserverpb::{AuthenticateRequest, AuthenticateResponse};
+use tls::{ClientStream, ClientTls};
+use tokio::net::TcpStream;
 use tonic::client::Grpc;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::codegen::Service;
+use tonic::codegen::http::Uri;
 use tonic::transport::Channel;
 use tonic::{Request, Status};
 
@@ -45,6 +55,35 @@ impl Decoder for Raw {
     }
 }
 
+/// Dials an address and shakes hands.
+#[derive(Clone)]
+struct Dial {
+    address: String,
+    tls: ClientTls,
+}
+
+/// A connection of somebody with a certificate.
+pub(crate) async fn dial(address: &str, tls: &ClientTls) -> io::Result<ClientStream<TcpStream>> {
+    let stream = TcpStream::connect(address).await?;
+    let shaken = tls.connect("localhost", stream).await;
+    shaken.map_err(io::Error::other)
+}
+
+impl Service<Uri> for Dial {
+    type Response = TokioIo<ClientStream<TcpStream>>;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Uri) -> Self::Future {
+        let Self { address, tls } = self.clone();
+        Box::pin(async move { Ok(TokioIo::new(dial(&address, &tls).await?)) })
+    }
+}
+
 /// A connection without rules of its own.
 #[derive(Clone)]
 pub(crate) struct RawClient(Channel);
@@ -53,6 +92,16 @@ impl RawClient {
     pub(crate) async fn connect(url: &str) -> Self {
         let endpoint = Channel::from_shared(url.to_owned()).unwrap();
         Self(endpoint.connect().await.unwrap())
+    }
+
+    /// The same with TLS, to `host:port`.
+    pub(crate) async fn secured(address: &str, tls: ClientTls) -> Self {
+        let dial = Dial {
+            address: address.to_owned(),
+            tls,
+        };
+        let endpoint = Channel::from_shared(format!("http://{address}")).unwrap();
+        Self(endpoint.connect_with_connector(dial).await.unwrap())
     }
 
     /// Calls a method of any kind with one message; the first message of the answer.

@@ -274,3 +274,30 @@ fn snapshots() {
     assert_eq!((&image, file.len().unwrap()), (b"image", 5));
     node.stop();
 }
+
+/// A body without end is refused at its limit, and not gathered.
+#[test]
+fn bodies_without_end() {
+    let node = node();
+    let head = format!(
+        "POST /raft HTTP/1.1\r\nHost: a\r\n{HEADERS}X-Raft-To: 1\r\nTransfer-Encoding: chunked\r\n\r\n"
+    );
+    let mut stream = TcpStream::connect(node.address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(head.as_bytes()).unwrap();
+    let piece = [b"100000\r\n", &[7; 1 << 20][..], b"\r\n"].concat();
+    let mut megabytes = 0;
+    while megabytes < 1000 && stream.write_all(&piece).is_ok() {
+        megabytes += 1;
+    }
+    assert!(megabytes < 100, "{megabytes} MB were taken");
+    // The answer, unless the end of the connection has overtaken it.
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(
+        answer.is_empty() || answer.contains("error reading raft message"),
+        "{answer}"
+    );
+}

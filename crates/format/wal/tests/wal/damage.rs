@@ -127,6 +127,59 @@ fn stray_bytes_are_refused() {
     check_corrupt(&dir, FIRST, last, |damage| *damage == Damage::Stray);
 }
 
+/// CVE-2020-15106: a length that somebody made up, whatever it claims, is refused or cut off at the
+/// end of the log; nothing of that size is read or allocated.
+#[test]
+fn cve_2020_15106_hostile_lengths() {
+    let clean = small_log();
+    let offsets = offsets(&clean);
+    let (middle, last) = (offsets[8], offsets[offsets.len() - 2]);
+    let padded = 0x8700_0000_0000_0000;
+    for length in [
+        1 << 20,
+        1 << 40,
+        (1 << 56) - 1,
+        i64::MAX as u64,
+        u64::MAX,
+        padded | 1 << 40,
+    ] {
+        for at in [middle, last] {
+            let dir = clean.crash(disk::Crash::KeepAll);
+            let file = dir.open(FIRST, OpenMode::Write).unwrap();
+            file.write_all_at(&length.to_le_bytes(), at).unwrap();
+            match Wal::open(wal_dir(&dir), small(true)) {
+                Err(OpenError::Corrupt { offset, .. }) => assert_eq!(offset, at),
+                Ok((_, recovered)) => {
+                    assert_eq!(at, last, "acknowledged entries are gone");
+                    assert_eq!(recovered.repaired.unwrap().offset, at);
+                }
+                Err(other) => panic!("{other}"),
+            }
+        }
+    }
+}
+
+/// CVE-2020-15112: an entry that is missing in the middle is said, and not stepped over or read from
+/// where it is not, also when a snapshot is said to stand for what went before.
+#[test]
+fn cve_2020_15112_gaps() {
+    let is_gap = |damage: &Damage| matches!(damage, Damage::Gap { .. });
+    for (first, second) in [(1, 3), (1, 1000), (1, u64::MAX)] {
+        let gap = [
+            Step::Entry(entry(1, first, "a")),
+            Step::Entry(entry(1, second, "c")),
+        ];
+        check_contradiction(&gap, is_gap);
+    }
+    let behind_a_mark = [
+        Step::Entry(entry(1, 1, "a")),
+        Step::State(state(1, 1)),
+        Step::Mark(mark(1, 1)),
+        Step::Entry(entry(1, 9, "c")),
+    ];
+    check_contradiction(&behind_a_mark, is_gap);
+}
+
 /// Entries that do not follow each other, two owners, a mark with another term: all checksums are
 /// right, and the log is wrong all the same.
 #[test]
