@@ -18,6 +18,8 @@ use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, EncodingKey, Header,
 use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
 
+use super::sec1;
+
 /// How long a token lives when the options do not say.
 const TTL: Duration = Duration::from_secs(300);
 /// Parts of the table with a lock each.
@@ -267,7 +269,10 @@ fn signing_key(algorithm: Algorithm, key: &[u8]) -> Result<EncodingKey, JwtError
     match algorithm_family(algorithm) {
         AlgorithmFamily::Hmac => Ok(EncodingKey::from_secret(key)),
         AlgorithmFamily::Rsa => EncodingKey::from_rsa_pem(key),
-        AlgorithmFamily::Ec => EncodingKey::from_ec_pem(key),
+        AlgorithmFamily::Ec => match sec1::to_pkcs8(key, algorithm) {
+            Some(key) => Ok(EncodingKey::from_ec_der(&key)),
+            None => EncodingKey::from_ec_pem(key),
+        },
         AlgorithmFamily::Ed => EncodingKey::from_ed_pem(key),
     }
 }

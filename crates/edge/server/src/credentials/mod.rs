@@ -7,6 +7,7 @@
 mod jwt;
 mod options;
 mod passwords;
+mod sec1;
 mod simple;
 
 use std::sync::Arc;

@@ -68,6 +68,19 @@ fn methods() {
     }
 }
 
+/// Keys in the older form, with and without the curve's parameters before them.
+#[test]
+fn older_forms() {
+    for (method, key) in [("ES256", "p256"), ("ES384", "p384")] {
+        let signer = made(method, &format!("{key}.sec1"), &format!("{key}.pub")).unwrap();
+        let token = signer.token(&login(7)).unwrap();
+        let checker = made(method, "", &format!("{key}.pub")).unwrap();
+        assert!(checker.owner(&token).is_some(), "{method}");
+    }
+    let wrong = made("ES384", "p256.sec1", "");
+    assert!(wrong.is_err(), "a key of another curve");
+}
+
 /// A token is good as long as it says, not longer because it was remembered.
 #[test]
 fn ends() {
