@@ -55,7 +55,7 @@ impl ClientFiles {
             .with_protocol_versions(&self.versions.supported())?
             .dangerous();
         let builder = match self.skip_verify {
-            true => builder.with_custom_certificate_verifier(Arc::new(Anybody(provider.clone()))),
+            true => builder.with_custom_certificate_verifier(Arc::new(Anybody::new(&provider))),
             false => {
                 let (authorities, trusted) = trust(self.trusted_ca.as_deref())?;
                 let allowed = self.allowed.clone();

@@ -1,11 +1,12 @@
 //! Which certificates are believed.
 
-use std::fmt;
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{
+    CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
+};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
@@ -34,10 +35,77 @@ fn admit(allowed: &Allowed, end_entity: &CertificateDer<'_>) -> Result<(), Error
     }
 }
 
+/// Certificates that etcd makes itself are signed with a curve that ring lacks.
+const UNKNOWN: SignatureScheme = SignatureScheme::ECDSA_NISTP521_SHA512;
+
+/// Checks that who shows a certificate has its key.
+#[derive(Clone, Copy, Debug)]
+struct Signatures {
+    algorithms: WebPkiSupportedAlgorithms,
+    /// Where nobody is verified, a signature that cannot be checked proves as little as one that can.
+    passes_unknown: bool,
+}
+
+impl Signatures {
+    fn of(provider: &CryptoProvider) -> Self {
+        Self {
+            algorithms: provider.signature_verification_algorithms,
+            passes_unknown: false,
+        }
+    }
+
+    fn pass(&self, dss: &DigitallySignedStruct) -> Option<HandshakeSignatureValid> {
+        let passes = self.passes_unknown && dss.scheme == UNKNOWN;
+        passes.then(HandshakeSignatureValid::assertion)
+    }
+
+    fn schemes(&self) -> Vec<SignatureScheme> {
+        let mut schemes = self.algorithms.supported_schemes();
+        schemes.extend(self.passes_unknown.then_some(UNKNOWN));
+        schemes
+    }
+}
+
+/// The part of the library's traits that is the same for all: the [`Signatures`] decide.
+macro_rules! signatures {
+    () => {
+        fn verify_tls12_signature(
+            &self,
+            message: &[u8],
+            cert: &CertificateDer<'_>,
+            dss: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, Error> {
+            let signatures = self.signatures;
+            signatures.pass(dss).map_or_else(
+                || verify_tls12_signature(message, cert, dss, &signatures.algorithms),
+                Ok,
+            )
+        }
+
+        fn verify_tls13_signature(
+            &self,
+            message: &[u8],
+            cert: &CertificateDer<'_>,
+            dss: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, Error> {
+            let signatures = self.signatures;
+            signatures.pass(dss).map_or_else(
+                || verify_tls13_signature(message, cert, dss, &signatures.algorithms),
+                Ok,
+            )
+        }
+
+        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+            self.signatures.schemes()
+        }
+    };
+}
+
 /// Verifies clients: signed by an authority, and allowed.
 #[derive(Debug)]
 pub(crate) struct Clients {
     chain: Arc<dyn ClientCertVerifier>,
+    signatures: Signatures,
     allowed: Allowed,
 }
 
@@ -51,7 +119,11 @@ impl Clients {
         let chain =
             WebPkiClientVerifier::builder_with_provider(authorities, Arc::clone(provider)).build();
         let chain = chain.map_err(|_| TlsError::NoAuthorities)?;
-        Ok(Self { chain, allowed })
+        Ok(Self {
+            chain,
+            signatures: Signatures::of(provider),
+            allowed,
+        })
     }
 }
 
@@ -73,27 +145,7 @@ impl ClientCertVerifier for Clients {
         Ok(verified)
     }
 
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.chain.verify_tls12_signature(message, cert, dss)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.chain.verify_tls13_signature(message, cert, dss)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.chain.supported_verify_schemes()
-    }
+    signatures!();
 }
 
 /// Verifies servers: signed by an authority, valid for the host, and allowed.
@@ -102,6 +154,7 @@ pub(crate) struct Servers {
     chain: Arc<WebPkiServerVerifier>,
     /// The authorities themselves: a self-signed certificate may be its own.
     trusted: Vec<CertificateDer<'static>>,
+    signatures: Signatures,
     allowed: Allowed,
 }
 
@@ -118,6 +171,7 @@ impl Servers {
         Ok(Self {
             chain: chain.map_err(|_| TlsError::NoAuthorities)?,
             trusted,
+            signatures: Signatures::of(provider),
             allowed,
         })
     }
@@ -179,41 +233,24 @@ impl ServerCertVerifier for Servers {
         Ok(ServerCertVerified::assertion())
     }
 
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.chain.verify_tls12_signature(message, cert, dss)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.chain.verify_tls13_signature(message, cert, dss)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.chain.supported_verify_schemes()
-    }
+    signatures!();
 }
 
 /// Believes every server: what `--insecure-skip-tls-verify` and automatic certificates ask for.
-pub(crate) struct Anybody(pub(crate) Arc<CryptoProvider>);
-
-impl fmt::Debug for Anybody {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Anybody")
-    }
+#[derive(Debug)]
+pub(crate) struct Anybody {
+    signatures: Signatures,
 }
 
-/// Certificates that etcd makes itself are signed with a curve that ring lacks. Where nobody is
-/// verified, a signature that cannot be checked proves as little as one that can.
-const UNCHECKED: SignatureScheme = SignatureScheme::ECDSA_NISTP521_SHA512;
+impl Anybody {
+    pub(crate) fn new(provider: &CryptoProvider) -> Self {
+        let signatures = Signatures {
+            passes_unknown: true,
+            ..Signatures::of(provider)
+        };
+        Self { signatures }
+    }
+}
 
 impl ServerCertVerifier for Anybody {
     fn verify_server_cert(
@@ -227,43 +264,5 @@ impl ServerCertVerifier for Anybody {
         Ok(ServerCertVerified::assertion())
     }
 
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        if dss.scheme == UNCHECKED {
-            return Ok(HandshakeSignatureValid::assertion());
-        }
-        verify_tls12_signature(
-            message,
-            cert,
-            dss,
-            &self.0.signature_verification_algorithms,
-        )
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        if dss.scheme == UNCHECKED {
-            return Ok(HandshakeSignatureValid::assertion());
-        }
-        verify_tls13_signature(
-            message,
-            cert,
-            dss,
-            &self.0.signature_verification_algorithms,
-        )
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        let mut schemes = self.0.signature_verification_algorithms.supported_schemes();
-        schemes.push(UNCHECKED);
-        schemes
-    }
+    signatures!();
 }

@@ -228,7 +228,7 @@ async fn only_the_allowed_are_let_in() {
 
 /// GHSA-3wh4-j44w-pg92: a revoked certificate is refused, from the moment that the list says so.
 #[tokio::test]
-async fn revoked_certificates_are_refused() {
+async fn ghsa_3wh4_j44w_pg92_revoked_certificates() {
     let world = World::new();
     let crl = world.dir.path().join("crl");
     let files = ServerFiles {
@@ -373,7 +373,7 @@ async fn protocols() {
 
 /// CVE-2026-73500: a client that says nothing is not waited for.
 #[tokio::test(start_paused = true)]
-async fn silence_has_an_end() {
+async fn cve_2026_73500_silence_has_an_end() {
     let world = World::new();
     let server = ServerTls::new(world.server()).unwrap();
     let (_near, far) = duplex(PIPE_BYTES);
