@@ -4,11 +4,13 @@
 //! and variables: it starts from the defaults.
 
 mod decode;
+mod place;
 mod yaml;
 
 use std::io;
 
 use self::decode::{Decoded, TypeError};
+use self::place::Place;
 use self::yaml::YamlError;
 use crate::failure::GoIo;
 use crate::flags::settings::{Settings, Source};
@@ -33,7 +35,7 @@ pub(crate) enum FileError {
     /// A value has another type than its key.
     #[error("error unmarshaling JSON: while decoding JSON: json: {0}")]
     Type(#[from] TypeError),
-    /// A URL; etcd says this in a plain line.
+    /// A URL.
     #[error("unexpected error setting up {key}: {reason}")]
     Url {
         /// The key.
@@ -47,6 +49,25 @@ pub(crate) enum FileError {
     /// Another text that is no value of its kind.
     #[error(transparent)]
     Value(#[from] ValueError),
+    /// Any of these, and where in the file; etcd says only what.
+    #[error("{error} ({place})")]
+    At {
+        /// What is wrong.
+        error: Box<FileError>,
+        /// Line and key.
+        place: Place,
+    },
+}
+
+impl FileError {
+    /// Whether etcd says it in a plain line.
+    pub(crate) fn is_plain(&self) -> bool {
+        match self {
+            Self::Url { .. } => true,
+            Self::At { error, .. } => error.is_plain(),
+            _ => false,
+        }
+    }
 }
 
 /// Settings as a file has them.
@@ -61,9 +82,18 @@ pub(crate) fn load(path: &str) -> Result<Settings, FileError> {
 /// Settings as the text of a file has them.
 pub(crate) fn read(text: &str) -> Result<Settings, FileError> {
     let document = yaml::parse(text)?;
+    let at = |path: &str, error: FileError| match Place::of(path, text) {
+        Some(place) => FileError::At {
+            error: Box::new(error),
+            place,
+        },
+        None => error,
+    };
     let mut settings = Settings::default();
-    for (flag, value) in decode::decode(&document)? {
-        if let Some(value) = convert(flag, value)? {
+    let decoded = decode::decode(&document);
+    for (flag, value) in decoded.map_err(|error| at(&error.path.clone(), error.into()))? {
+        let path = flag.file_path().unwrap_or_default().join(".");
+        if let Some(value) = convert(flag, value).map_err(|error| at(&path, error))? {
             settings.set(flag.name, value, Source::File);
         }
     }

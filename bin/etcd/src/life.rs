@@ -19,7 +19,6 @@ use crate::data_dir::{self, Contents, DataDirError};
 use crate::derive;
 use crate::environment::{Environment, EnvironmentError};
 use crate::failure::{self, GoIo};
-use crate::file::FileError;
 use crate::flags::command_line::{self, Asked};
 use crate::flags::help;
 use crate::flags::settings::Settings;
@@ -92,7 +91,7 @@ fn refuse(args: &[String], refused: &Refused) -> ExitCode {
             complain(&format!("panic: {reason}"));
             return BROKEN.into();
         }
-        Reason::File(FileError::Url { .. }) => {
+        Reason::File(error) if error.is_plain() => {
             complain(&reason.text());
             return FAILED.into();
         }

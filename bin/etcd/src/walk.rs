@@ -1,10 +1,13 @@
 //! Every flag of the table, set in each of the ways there are.
 
+use std::fs;
+use std::path::Path;
+
 use crate::environment::Environment;
 use crate::file;
 use crate::flags::command_line::{self, Asked};
 use crate::flags::settings::{Settings, Source, default};
-use crate::flags::table::{self, FileKey, Flag};
+use crate::flags::table::{self, Effect, FileKey, Flag};
 use crate::flags::value::{Kind, Value};
 use crate::logging::Logger;
 
@@ -113,6 +116,41 @@ fn by_file() {
                 assert_eq!(settings.source(flag.name), Source::Default, "{}", flag.name);
             }
             _ => check_only(&settings, flag, Source::File),
+        }
+    }
+}
+
+/// A flag that is taken and read nowhere lies to whoever sets it: every one is read, or says why not.
+#[test]
+fn every_flag_is_read_or_says_why_not() {
+    let mut code = String::new();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            // The table and these lists name all flags; tests set flags of all kinds.
+            let lists = ["flags/table", "dump.rs", "walk.rs", "tests.rs"];
+            let is_list = lists.iter().any(|list| path.ends_with(list));
+            if path.is_dir() && !is_list {
+                folders.push(path);
+            } else if path.is_file() && !is_list {
+                let text = fs::read_to_string(path).unwrap();
+                code.push_str(text.split("#[cfg(test)]").next().unwrap());
+            }
+        }
+    }
+    for flag in table::all() {
+        // Both sides of TLS are read by the same code, without what their names begin with.
+        let prefixes = ["", "peer-", "discovery-"].iter();
+        let names = prefixes.filter_map(|prefix| flag.name.strip_prefix(prefix));
+        let is_read = names
+            .into_iter()
+            .any(|name| code.contains(&format!("\"{name}\"")));
+        match flag.effect {
+            Effect::Built => assert!(is_read, "{} is read nowhere", flag.name),
+            Effect::None(reason) | Effect::Refused(reason) => {
+                assert!(!reason.is_empty(), "{}", flag.name);
+            }
         }
     }
 }

@@ -22,6 +22,8 @@ pub(crate) struct TypeError {
     found: String,
     place: String,
     wanted: &'static str,
+    /// The keys on the way to the value; empty for the document itself.
+    pub(super) path: String,
 }
 
 /// Keys that hold keys, with the names of their types.
@@ -63,6 +65,7 @@ pub(super) fn decode(document: &Json) -> Result<Vec<(&'static Flag, Decoded)>, T
                 found: describe(other),
                 place: "value".to_owned(),
                 wanted: "embed.configYAML",
+                path: String::new(),
             });
         }
     }
@@ -151,6 +154,7 @@ fn error(path: &str, value: &Json, wanted: &'static str) -> TypeError {
         found: describe_for(value, wanted),
         place: format!("struct field {declared}.{part}.{path}"),
         wanted,
+        path: path.to_owned(),
     }
 }
 

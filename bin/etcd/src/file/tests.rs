@@ -119,7 +119,16 @@ fn types_are_strict() {
         ("[a]", "array into Go value of type embed.configYAML"),
     ] {
         let start = "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal ";
-        assert_eq!(refused(text), format!("{start}{error}"));
+        let found = refused(text);
+        let (found, place) = found.split_once(" (line ").unwrap_or((&found, ""));
+        assert_eq!(found, format!("{start}{error}"));
+        // What is no key has no place.
+        let key = error
+            .rsplit_once("struct field ")
+            .map_or("", |(_, rest)| rest);
+        let key = key.split(" of type").next().unwrap().splitn(3, '.').nth(2);
+        let expected = key.map_or(String::new(), |key| format!("1, key {key})"));
+        assert_eq!(place, expected);
     }
 }
 
@@ -132,15 +141,15 @@ fn other_refusals() {
     );
     assert_eq!(
         refused("initial-cluster-state: foo"),
-        "unexpected clusterState \"foo\""
+        "unexpected clusterState \"foo\" (line 1, key initial-cluster-state)"
     );
     assert_eq!(
         refused("advertise-client-urls: foo"),
-        "unexpected error setting up advertise-peer-urls: URL scheme must be http, https, unix, or unixs: foo"
+        "unexpected error setting up advertise-peer-urls: URL scheme must be http, https, unix, or unixs: foo (line 1, key advertise-client-urls)"
     );
     assert_eq!(
-        refused("feature-gates: Foo=true"),
-        "unrecognized feature gate: Foo"
+        refused("name: a\nfeature-gates: Foo=true"),
+        "unrecognized feature gate: Foo (line 2, key feature-gates)"
     );
     let missing = load("/nowhere/f.yml").unwrap_err().to_string();
     assert_eq!(missing, "open /nowhere/f.yml: no such file or directory");

@@ -116,12 +116,12 @@ fn files() {
     };
     let ended = with("heartbeat-interval: \"100\"\n");
     assert_eq!(ended.status, Some(1));
-    let error = "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal string into Go struct field configYAML.Config.heartbeat-interval of type uint";
+    let error = "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal string into Go struct field configYAML.Config.heartbeat-interval of type uint (line 1, key heartbeat-interval)";
     assert_eq!(ended.line("failed to verify flags")["error"], error);
 
     let ended = with("listen-peer-urls: foo\n");
     assert_eq!(ended.status, Some(1));
-    let error = "unexpected error setting up listen-peer-urls: URL scheme must be http, https, unix, or unixs: foo\n";
+    let error = "unexpected error setting up listen-peer-urls: URL scheme must be http, https, unix, or unixs: foo (line 1, key listen-peer-urls)\n";
     assert_eq!(ended.stderr, error);
 
     let ended = with("election-timeout: 60000\n");
