@@ -80,7 +80,10 @@ impl Cluster {
         let place = self.members.len();
         let dir = self.dir.join(format!("m{place}"));
         std::fs::create_dir_all(&dir)?;
-        self.members.push(Member::prepare(&dir.join("data"), &dir)?);
+        let mut member = Member::prepare(&dir.join("data"), &dir)?;
+        // They decide the scheme of its URLs.
+        member.set_flags(self.flags.clone());
+        self.members.push(member);
         Ok(place)
     }
 

@@ -45,6 +45,12 @@ fn authentication() {
     go("client", "Auth");
 }
 
+/// The same over TLS: certificates that are users, simple and signed tokens that end.
+#[test]
+fn authentication_over_tls() {
+    go("client", "Secured");
+}
+
 /// Status, members, hashes, space, alarms, snapshots and health.
 #[test]
 fn maintenance() {

@@ -1,8 +1,9 @@
 // Drives a member with etcd3, the client of the Node world.
 //
-// Usage: node smoke.js ENDPOINT
+// Usage: node smoke.js ENDPOINT [AUTHORITY CERTIFICATE KEY USER PASSWORD]
 
 const assert = require('node:assert/strict');
+const { readFileSync } = require('node:fs');
 const { once } = require('node:events');
 const { Etcd3 } = require('etcd3');
 
@@ -76,8 +77,19 @@ async function elections(client) {
   assert.equal(await client.election('boss').leader(), undefined);
 }
 
-async function main(endpoint) {
-  const client = new Etcd3({ hosts: endpoint });
+function secured([authority, certificate, key, username, password]) {
+  return {
+    credentials: {
+      rootCertificate: readFileSync(authority),
+      certChain: readFileSync(certificate),
+      privateKey: readFileSync(key),
+    },
+    auth: { username, password },
+  };
+}
+
+async function main([endpoint, ...rest]) {
+  const client = new Etcd3({ hosts: endpoint, ...(rest.length > 0 ? secured(rest) : {}) });
   for (const check of [keys, transactions, watches, leases, elections]) {
     await check(client);
     console.log(check.name);
@@ -86,7 +98,7 @@ async function main(endpoint) {
 }
 
 setTimeout(() => assert.fail('took too long'), 120_000).unref();
-main(process.argv[2]).catch((error) => {
+main(process.argv.slice(2)).catch((error) => {
   console.error(error);
   process.exit(1);
 });

@@ -1,12 +1,13 @@
 """Drives a member with aetcd, a client of the Python world.
 
-Usage: smoke.py PORT
+Usage: smoke.py PORT [AUTHORITY CERTIFICATE KEY USER PASSWORD]
 """
 
 import asyncio
 import sys
 
 import aetcd
+import grpc
 
 
 async def keys(client):
@@ -91,11 +92,29 @@ async def maintenance(client):
     await client.defragment()
 
 
-async def main(port):
-    async with aetcd.Client(host="127.0.0.1", port=port) as client:
+def read(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def secured(authority, certificate, key):
+    """The client knows no TLS; the library below it does."""
+    credentials = grpc.ssl_channel_credentials(read(authority), read(key), read(certificate))
+    aetcd.rpc.insecure_channel = lambda target, options=None: grpc.aio.secure_channel(
+        target, credentials, options=list(options or [])
+    )
+
+
+async def main(port, *rest):
+    user = {}
+    if rest:
+        *files, name, password = rest
+        secured(*files)
+        user = {"username": name, "password": password}
+    async with aetcd.Client(host="127.0.0.1", port=int(port), **user) as client:
         for check in (keys, transactions, watches, leases, maintenance):
             await asyncio.wait_for(check(client), 60)
             print(check.__name__)
 
 
-asyncio.run(main(int(sys.argv[1])))
+asyncio.run(main(*sys.argv[1:]))

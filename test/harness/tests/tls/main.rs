@@ -1,73 +1,25 @@
 //! Members with TLS, as processes: certificates made on the spot, clients of several languages, and
 //! what happens when files change under a running member.
 
-use std::path::{Path, PathBuf};
+mod clients;
+mod crowd;
+mod peers;
+mod world;
+
 use std::process::Command;
 use std::time::Duration;
 
-use certificates::{Authority, Files, Wish, replace};
+use certificates::{Wish, replace};
 use client::{Client, Config};
 use harness::{Member, free_port, go, program, tool};
-use tls::{ClientFiles, ClientStream, ClientTls, Pair};
+use tls::{ClientFiles, ClientStream, ClientTls};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use world::{Outcome, World, text};
 
 /// Longer than any machine takes to refuse, or to answer.
 const SOON: Duration = Duration::from_secs(60);
-
-type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
-
-/// An authority, a folder, and the flags of a member that trusts the authority.
-struct World {
-    dir: tempfile::TempDir,
-    authority: Authority,
-    flags: Vec<String>,
-}
-
-impl World {
-    fn new() -> Outcome<Self> {
-        let mut world = Self {
-            dir: tempfile::tempdir()?,
-            authority: Authority::new("good")?,
-            flags: Vec::new(),
-        };
-        let server = world.issue("server", &Wish::default())?;
-        let ca = world.ca()?;
-        world.flag("cert-file", &server.cert);
-        world.flag("key-file", &server.key);
-        world.flag("trusted-ca-file", &ca);
-        world.flags.push("--client-cert-auth".to_owned());
-        Ok(world)
-    }
-
-    fn flag(&mut self, name: &str, value: &Path) {
-        self.flags.push(format!("--{name}={}", value.display()));
-    }
-
-    fn ca(&self) -> Outcome<PathBuf> {
-        Ok(self.authority.write(&self.dir.path().join("ca.pem"))?)
-    }
-
-    fn issue(&self, name: &str, wish: &Wish) -> Outcome<Files> {
-        Ok(self.authority.issue(wish)?.write(self.dir.path(), name)?)
-    }
-
-    fn start(&self) -> Outcome<Member> {
-        let flags: Vec<&str> = self.flags.iter().map(String::as_str).collect();
-        Ok(Member::start(self.dir.path(), &flags)?)
-    }
-
-    /// A client with a certificate that the member believes.
-    fn client(&self, wish: &Wish) -> Outcome<ClientFiles> {
-        let Files { cert, key } = self.issue("client", wish)?;
-        Ok(ClientFiles {
-            pair: Some(Pair { cert, key }),
-            trusted_ca: Some(self.ca()?),
-            ..ClientFiles::default()
-        })
-    }
-}
 
 async fn connect(port: u16, files: ClientFiles) -> Outcome<ClientStream<TcpStream>> {
     let stream = TcpStream::connect(("127.0.0.1", port)).await?;
@@ -89,19 +41,15 @@ async fn ask(stream: &mut ClientStream<TcpStream>, path: &str) -> Outcome<String
 }
 
 /// Whether a client with these files gets an answer.
-async fn is_served(port: u16, files: ClientFiles) -> bool {
+async fn is_served(port: u16, path: &str, files: ClientFiles) -> bool {
     let visit = async {
         let mut stream = connect(port, files).await?;
-        ask(&mut stream, "/health").await
+        ask(&mut stream, path).await
     };
     let answer = timeout(SOON, visit).await;
     answer
         .expect("an answer or a refusal")
         .is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().expect("a path in UTF-8")
 }
 
 /// etcd's own `etcdctl`, which is Go's client and Go's TLS, and ours.
@@ -192,23 +140,23 @@ async fn strangers() -> Outcome {
     let world = World::new()?;
     let member = world.start()?;
     let port = member.port();
-    assert!(is_served(port, world.client(&Wish::default())?).await);
+    assert!(is_served(port, "/health", world.client(&Wish::default())?).await);
     let without = ClientFiles {
         pair: None,
         ..world.client(&Wish::default())?
     };
-    assert!(!is_served(port, without).await);
+    assert!(!is_served(port, "/health", without).await);
     let expired = Wish {
         is_expired: true,
         ..Wish::default()
     };
-    assert!(!is_served(port, world.client(&expired)?).await);
+    assert!(!is_served(port, "/health", world.client(&expired)?).await);
     let other = World::new()?;
     let forged = ClientFiles {
         trusted_ca: Some(world.ca()?),
         ..other.client(&Wish::default())?
     };
-    assert!(!is_served(port, forged).await);
+    assert!(!is_served(port, "/health", forged).await);
 
     let mut plain = TcpStream::connect(("127.0.0.1", port)).await?;
     plain.write_all(b"GET /health HTTP/1.1\r\n\r\n").await?;
@@ -222,7 +170,7 @@ async fn strangers() -> Outcome {
 /// GHSA-3wh4-j44w-pg92: a revoked certificate is refused on every listener, from the moment that the
 /// list says so.
 #[tokio::test]
-async fn revoked_certificates() -> Outcome {
+async fn ghsa_3wh4_j44w_pg92_revoked_certificates() -> Outcome {
     let mut world = World::new()?;
     let crl = world.dir.path().join("crl");
     replace(&crl, &world.authority.revoke(&[])?)?;
@@ -241,16 +189,65 @@ async fn revoked_certificates() -> Outcome {
     };
     let files = world.client(&wish)?;
     for port in [http, metrics] {
-        assert!(is_served(port, files.clone()).await);
+        assert!(is_served(port, "/health", files.clone()).await);
     }
     let grpc = |files: ClientFiles| timeout(SOON, get(member.endpoint(), files));
     grpc(files.clone()).await??;
     replace(&crl, &world.authority.revoke(&[76, 77])?)?;
     for port in [http, metrics] {
-        assert!(!is_served(port, files.clone()).await);
+        assert!(!is_served(port, "/health", files.clone()).await);
     }
     assert!(grpc(files).await?.is_err());
-    assert!(is_served(http, world.client(&Wish::default())?).await);
+    assert!(is_served(http, "/health", world.client(&Wish::default())?).await);
+    Ok(())
+}
+
+/// What flags can say of TLS, a file can say as well.
+#[tokio::test]
+async fn from_a_file() -> Outcome {
+    let world = World::new()?;
+    let dir = world.dir.path();
+    let server = world.issue("server", &Wish::default())?;
+    let (ca, cert, key) = (world.ca()?, text(&server.cert), text(&server.key));
+    let mut member = Member::prepare(&dir.join("data"), dir)?;
+    let client = format!("https://127.0.0.1:{}", member.port());
+    let peer = member.peer_endpoint().replace("http:", "https:");
+    let blocks = format!(
+        "client-transport-security:
+  cert-file: {cert}
+  key-file: {key}
+  trusted-ca-file: {ca}
+  client-cert-auth: true
+peer-transport-security: {{auto-tls: true}}
+tls-min-version: TLS1.3
+name: m
+data-dir: {data}
+listen-client-urls: {client}
+advertise-client-urls: {client}
+listen-peer-urls: {peer}
+initial-advertise-peer-urls: {peer}
+initial-cluster: m={peer}
+",
+        ca = text(&ca),
+        data = text(member.data_dir()),
+    );
+    let file = dir.join("etcd.yml");
+    std::fs::write(&file, blocks)?;
+    member.set_flags([format!("--config-file={}", text(&file))]);
+    member.restart()?;
+    let files = world.client(&Wish::default())?;
+    assert!(is_served(member.port(), "/health", files.clone()).await);
+    let old = ClientFiles {
+        versions: tls::Versions::parse("", "TLS1.2")?,
+        ..files.clone()
+    };
+    assert!(!is_served(member.port(), "/health", old).await);
+    let without = ClientFiles {
+        pair: None,
+        ..files
+    };
+    assert!(!is_served(member.port(), "/health", without).await);
+    assert!(member.data_dir().join("fixtures/peer/cert.pem").exists());
     Ok(())
 }
 
@@ -280,13 +277,13 @@ async fn renewal_under_live_connections() -> Outcome {
     let mut live = connect(member.port(), files.clone()).await?;
     assert!(ask(&mut live, "/livez").await?.starts_with("HTTP/1.1 200"));
     files.server_name = Some("renewed.example".to_owned());
-    assert!(!is_served(member.port(), files.clone()).await);
+    assert!(!is_served(member.port(), "/health", files.clone()).await);
     let renewed = Wish {
         hosts: &["renewed.example"],
         ..Wish::default()
     };
     world.issue("server", &renewed)?;
-    assert!(is_served(member.port(), files).await);
+    assert!(is_served(member.port(), "/health", files).await);
     // The rest of the answer to the first request, then the second one.
     let answer = ask(&mut live, "/livez").await?;
     assert!(answer.contains("HTTP/1.1 200") || answer.contains("ok"));
@@ -308,12 +305,12 @@ async fn automatic_certificates() -> Outcome {
         trusted_ca: Some(cert.clone()),
         ..ClientFiles::default()
     };
-    assert!(is_served(member.port(), files.clone()).await);
+    assert!(is_served(member.port(), "/health", files.clone()).await);
     get(member.endpoint(), files.clone()).await?;
-    assert!(!is_served(member.port(), ClientFiles::default()).await);
+    assert!(!is_served(member.port(), "/health", ClientFiles::default()).await);
     member.stop(harness::Stop::Terminate)?;
     member.restart()?;
     assert_eq!(std::fs::read(&cert)?, before);
-    assert!(is_served(member.port(), files).await);
+    assert!(is_served(member.port(), "/health", files).await);
     Ok(())
 }

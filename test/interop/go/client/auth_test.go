@@ -33,6 +33,7 @@ func (e *env) as(name string) *clientv3.Client {
 	e.Helper()
 	client, err := clientv3.New(clientv3.Config{
 		Endpoints: []string{e.member.Endpoint()}, Username: name, Password: name + "'s password",
+		TLS: e.tls,
 	})
 	e.check(err)
 	e.Cleanup(func() { client.Close() })

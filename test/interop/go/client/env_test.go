@@ -6,6 +6,7 @@ package client
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"reflect"
@@ -31,6 +32,8 @@ type env struct {
 	member *process.Member
 	c      *clientv3.Client
 	ctx    context.Context
+	// What clients show and believe; nil without TLS.
+	tls *tls.Config
 }
 
 // start begins a test that shares nothing with others.

@@ -60,6 +60,10 @@ func New(t testing.TB, flags ...string) *Member {
 	t.Helper()
 	m := &Member{t: t, dir: t.TempDir(), flags: flags}
 	m.client, m.peer = freeURL(t), freeURL(t)
+	// With a certificate there is TLS.
+	if slices.ContainsFunc(flags, func(flag string) bool { return strings.HasPrefix(flag, "--cert-file=") }) {
+		m.client = strings.Replace(m.client, "http://", "https://", 1)
+	}
 	t.Cleanup(m.cleanUp)
 	return m
 }
