@@ -33,6 +33,7 @@ pub(crate) fn check() -> Result<()> {
         }
     }
     check_paths(&root().join("ARCHITECTURE.md"), &mut complaints);
+    check_tests(&root().join("docs/security.md"), &mut complaints);
     if complaints.is_empty() {
         return Ok(());
     }
@@ -77,6 +78,35 @@ fn check_paths(document: &Path, complaints: &mut Vec<String>) {
         if is_path && !quoted.contains([' ', '*', '<']) && !exists(quoted) {
             complaints.push(format!("{}: `{quoted}` does not exist", document.display()));
         }
+    }
+}
+
+/// Rows that end with a file and its tests, all in backticks: the tests must be in the file.
+fn check_tests(document: &Path, complaints: &mut Vec<String>) {
+    let text = fs::read_to_string(document).unwrap_or_default();
+    let mut rows = 0;
+    for line in text.lines() {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        let [_, advisory, _, file, tests, _] = cells[..] else {
+            continue;
+        };
+        let Some(file) = file
+            .strip_prefix('`')
+            .and_then(|file| file.strip_suffix('`'))
+        else {
+            continue;
+        };
+        rows += 1;
+        let code = fs::read_to_string(root().join(file)).unwrap_or_default();
+        for test in tests.split('`').skip(1).step_by(2) {
+            if !code.contains(&format!("fn {test}()")) {
+                let document = document.display();
+                complaints.push(format!("{document}: {advisory}: no test {test} in {file}"));
+            }
+        }
+    }
+    if rows == 0 {
+        complaints.push(format!("{}: no table of tests", document.display()));
     }
 }
 
