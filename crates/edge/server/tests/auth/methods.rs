@@ -237,9 +237,11 @@ pub(crate) enum Caller {
     Nobody,
     /// Shows a token that is nobody's.
     BadToken,
-    /// Shows a certificate without a name: a user that nobody made, and none for what root may.
+    /// Shows a certificate without a name.
     Nameless,
-    /// A user without rights, or one that nobody made.
+    /// Shows a certificate with a name that no user has.
+    Unknown,
+    /// A user without rights.
     Stranger,
     /// A user with exactly the rights that are asked for.
     Exact,
@@ -249,17 +251,24 @@ pub(crate) enum Caller {
 impl Level {
     /// What a caller hears; nothing when it is let through.
     pub(crate) fn refusal(self, method: &str, caller: Caller) -> Option<&'static str> {
+        let is_for_root = self == Self::Root || ["UserGet", "RoleGet"].contains(&method);
         match (self, caller) {
             // Of leases, only root may see those whose keys it alone may read.
             (_, Caller::Exact) if method == "LeaseLeases" => Some(DENIED),
             (Self::Open, _) | (_, Caller::Root) | (Self::Anybody, Caller::Nobody) => None,
             (_, Caller::BadToken) => Some(BAD_TOKEN),
-            (_, Caller::Nobody) | (Self::Root, Caller::Nameless) => Some(USER_EMPTY),
-            (Self::Root, _) | (Self::Rights, Caller::Nameless | Caller::Stranger) => Some(DENIED),
+            (_, Caller::Nobody) => Some(USER_EMPTY),
+            (_, Caller::Nameless) if is_for_root => Some(USER_EMPTY),
+            (_, Caller::Unknown) if is_for_root => Some(UNKNOWN_USER),
+            (Self::Root, _) => Some(DENIED),
+            (Self::Rights, Caller::Nameless | Caller::Unknown | Caller::Stranger) => Some(DENIED),
             (Self::Anybody | Self::User | Self::Rights, _) => None,
         }
     }
 }
+
+/// What callers hear whom the requests are not about.
+const UNKNOWN_USER: &str = "etcdserver: user name not found";
 
 /// Whether an error's text is about who asks.
 pub(crate) fn is_about_rights(text: &str) -> bool {
@@ -268,12 +277,11 @@ pub(crate) fn is_about_rights(text: &str) -> bool {
 
 /// What the caller hears about its rights; nothing when it was let through, whatever came of it.
 async fn refusal(
-    client: &RawClient,
+    (client, token, caller): &(RawClient, Option<&str>, Caller),
     (service, method): (&str, &str),
-    token: Option<&str>,
     message: Bytes,
 ) -> Option<String> {
-    let answer = client.call(service, method, token, message).await;
+    let answer = client.call(service, method, *token, message).await;
     let text = match answer {
         Ok(answer) if method == "Watch" && service == "etcdserverpb.Watch" => {
             let refused = WatchResponse::decode(answer).unwrap().cancel_reason;
@@ -283,7 +291,8 @@ async fn refusal(
         Err(status) if status.code() == tonic::Code::Unimplemented => "unimplemented".to_owned(),
         Err(status) => status.message().to_owned(),
     };
-    is_about_rights(&text).then_some(text)
+    let is_unknown = *caller == Caller::Unknown && text == UNKNOWN_USER;
+    (is_unknown || is_about_rights(&text)).then_some(text)
 }
 
 /// All methods; what turns authentication off comes last.
@@ -309,7 +318,7 @@ async fn every_method_for_every_caller() {
         (plain(), bad, Caller::BadToken),
         (plain(), Some(""), Caller::BadToken),
         (certificate("").await, None, Caller::Nameless),
-        (certificate("unheard of").await, None, Caller::Stranger),
+        (certificate("unheard of").await, None, Caller::Unknown),
         (certificate("stranger").await, None, Caller::Stranger),
         (plain(), Some(&*world.stranger), Caller::Stranger),
         // A token comes first, also one that is nobody's.
@@ -332,13 +341,14 @@ async fn every_method_for_every_caller() {
     for method in methods() {
         let at = (method.service, method.name);
         let (level, message) = row(at.0, at.1).unwrap_or_else(|| panic!("{at:?} has no row"));
-        for (number, (client, token, caller)) in callers.iter().enumerate() {
-            let refused = refusal(client, at, *token, message.clone()).await;
-            let expected = level.refusal(at.1, *caller);
+        for (number, caller) in callers.iter().enumerate() {
+            let refused = refusal(caller, at, message.clone()).await;
+            let expected = level.refusal(at.1, caller.2);
+            let who = caller.2;
             assert_eq!(
                 refused.as_deref(),
                 expected,
-                "{at:?} by {caller:?}, caller {number}"
+                "{at:?} by {who:?}, caller {number}"
             );
             // Nobody has to show anything once authentication is off.
             if at.1 == "AuthDisable" && refused.is_none() {

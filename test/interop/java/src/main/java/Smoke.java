@@ -72,7 +72,8 @@ public final class Smoke {
   }
 
   private static void rights(Client nobody, Client user) throws Exception {
-    refused(nobody.getKVClient().get(bytes("j")), "user name is empty");
+    // Its certificate has no name, which is that of no user.
+    refused(nobody.getKVClient().get(bytes("j")), "permission denied");
     refused(user.getKVClient().get(bytes("x")), "permission denied");
     refused(user.getAuthClient().userList(), "permission denied");
   }
