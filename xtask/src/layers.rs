@@ -35,6 +35,7 @@ const SIBLINGS: &[(&str, &str)] = &[
     ("server", "client"),
     ("rpc", "tls"),
     ("server", "tls"),
+    ("server", "profile"),
     ("client", "tls"),
     ("server", "transport"),
     ("transport", "rpc"),

@@ -5,7 +5,7 @@
 
 mod decode;
 mod place;
-mod yaml;
+pub(crate) mod yaml;
 
 use std::io;
 

@@ -11,8 +11,9 @@ use rpc::{AccessControl, AddressError, Allowed, Keepalive, ListenAddress, Socket
 use server::credentials::TokenOptionsError;
 use server::engine::{self, CommitPolicy, Limits};
 use server::membership::CorruptionChecks;
-use server::{ListenerTls, ServerConfig};
+use server::{ListenerTls, ServerConfig, TraceConfig, UsageConfig};
 
+use crate::audit::{self, AuditError};
 use crate::compaction::{self, RetentionError};
 use crate::credentials;
 use crate::data_dir;
@@ -25,6 +26,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 const BATCH_INTERVAL: Duration = Duration::from_millis(100);
 const BATCH_OPS: usize = 10_000;
 const COMPACTION_PAUSE: Duration = Duration::from_millis(10);
+const COMPACTION_KEYS: usize = 1000;
 const DOWNGRADE_CHECK: Duration = Duration::from_secs(5);
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(600);
 
@@ -55,6 +57,9 @@ pub(crate) enum HandoverError {
     /// The history to keep.
     #[error(transparent)]
     Retention(#[from] RetentionError),
+    /// The audit log.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// How callers prove who they are.
     #[error(transparent)]
     Credentials(#[from] TokenOptionsError),
@@ -96,11 +101,41 @@ pub(crate) fn server_config(
         gateway: settings.is_on("enable-grpc-gateway"),
         tls,
         features: settings.gates().features(),
+        // As in etcd, whoever logs everything may see everything.
+        profiles: settings.is_on("enable-pprof") || settings.text("log-level") == "debug",
+        audit: audit::config(settings)?,
+        traces: traces(settings),
+        usage: usage(settings),
         warning_apply: settings
             .duration("warning-apply-duration")
             .positive()
             .unwrap_or_default(),
     })
+}
+
+/// What is counted; the words were checked before.
+fn usage(settings: &Settings) -> UsageConfig {
+    let has = |word: &str| settings.list("usage-metrics").iter().any(|one| one == word);
+    UsageConfig {
+        client: has("client"),
+        user: has("user"),
+        prefix: has("prefix"),
+        prefixes: settings.list("usage-metrics-prefixes").to_vec(),
+    }
+}
+
+/// Where traces go; the rate was checked before.
+fn traces(settings: &Settings) -> Option<TraceConfig> {
+    let text = |name| settings.text(name).to_owned();
+    let sampled = settings.int("distributed-tracing-sampling-rate");
+    settings
+        .is_on("enable-distributed-tracing")
+        .then(|| TraceConfig {
+            address: text("distributed-tracing-address"),
+            service: text("distributed-tracing-service-name"),
+            instance: text("distributed-tracing-instance-id"),
+            sampled: u64::try_from(sampled).unwrap_or_default(),
+        })
 }
 
 fn address(url: &Url) -> Result<ListenAddress, AddressError> {
@@ -173,6 +208,8 @@ fn engine_config(
         },
         compaction: compaction::policy(settings)?,
         compaction_pause: or("compaction-sleep-interval", COMPACTION_PAUSE),
+        compaction_keys: positive(settings.int("compaction-batch-limit"), COMPACTION_KEYS),
+        early_election: settings.is_on("initial-election-tick-advance"),
         heartbeat,
         election_ticks: u32::try_from(ticks).unwrap_or(u32::MAX),
         pre_vote: settings.is_on("pre-vote"),
@@ -313,6 +350,9 @@ mod tests {
             ("grpc-keepalive-timeout", "0s"),
             ("grpc-keepalive-min-time", "7s"),
             ("max-wals", "0"),
+            ("compaction-batch-limit", "7"),
+            ("compaction-sleep-interval", "3ms"),
+            ("initial-election-tick-advance", "false"),
         ])
         .unwrap();
         let engine = &config.engine;
@@ -323,6 +363,9 @@ mod tests {
         assert!(!engine.wal.sync && !engine.store.sync);
         assert_eq!(engine.wal_parent.describe("x"), "/fast/x");
         assert_eq!(engine.wal_name, "wal");
+        assert_eq!(engine.compaction_keys, 7);
+        assert_eq!(engine.compaction_pause, Duration::from_millis(3));
+        assert!(!engine.early_election);
         assert_eq!(config.rpc.message_bytes_max, 1000 + 512 * 1024);
         assert_eq!(config.rpc.keepalive, None);
         assert_eq!(config.rpc.ping_interval_min, Duration::from_secs(7));

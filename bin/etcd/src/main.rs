@@ -4,6 +4,7 @@
 //! ([`mod@file`]), checks them ([`validate`]), logs as etcd does ([`logging`]), and runs the member
 //! that the `server` crate assembles ([`start`], [`life`]).
 
+mod audit;
 mod compaction;
 mod configure;
 mod credentials;
@@ -35,9 +36,9 @@ mod walk;
 
 use std::process::ExitCode;
 
-/// Less CPU per call than the system's allocator.
+/// Less CPU per call than the system's allocator. Sampled where profiles are asked for.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: profile::Sampling<mimalloc::MiMalloc> = profile::Sampling(mimalloc::MiMalloc);
 
 fn main() -> ExitCode {
     let lossy = |text: std::ffi::OsString| text.to_string_lossy().into_owned();

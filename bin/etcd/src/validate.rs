@@ -11,6 +11,7 @@ use crate::notation::duration::GoDuration;
 use crate::notation::quote::quote;
 use crate::notation::url::{Url, UrlError};
 use crate::secure;
+use server::SAMPLING_WHOLE;
 
 /// An election must not take longer, in milliseconds.
 const ELECTION_TIMEOUT_MAX: u64 = 50_000;
@@ -94,6 +95,19 @@ pub(crate) enum ConfigError {
     /// No time between two checks.
     #[error("--compact-hash-check-time must be >0 (set to {0})")]
     HashCheckTime(GoDuration),
+    /// Nothing that can be counted by.
+    #[error("--usage-metrics: {}: it counts by client, user and prefix", quote(.0))]
+    Usage(String),
+    /// A share below nothing.
+    #[error(
+        "distributed tracing configurition is not valid: (tracing sampling rate must be positive)"
+    )]
+    NegativeSampling,
+    /// A share of more than all.
+    #[error(
+        "distributed tracing configurition is not valid: (tracing sampling rate must be less than {SAMPLING_WHOLE})"
+    )]
+    TooMuchSampling,
     /// Versions and cipher suites of TLS.
     #[error(transparent)]
     Tls(#[from] tls::SettingsError),
@@ -133,6 +147,8 @@ pub(crate) fn validate(settings: &Settings, log: &Logger) -> Result<(), ConfigEr
     if settings.int("max-learners") < 0 {
         return Err(ConfigError::Learners);
     }
+    tracing(settings)?;
+    usage(settings)?;
     built::check(settings)?;
     advise(settings, log);
     Ok(())
@@ -208,6 +224,29 @@ fn compaction(settings: &Settings) -> Result<(), ConfigError> {
     match check.positive() {
         Some(_) => Ok(()),
         None => Err(ConfigError::HashCheckTime(check)),
+    }
+}
+
+/// The share of calls that are traced; it matters only where any are.
+fn tracing(settings: &Settings) -> Result<(), ConfigError> {
+    let rate = settings.int("distributed-tracing-sampling-rate");
+    match u64::try_from(rate) {
+        _ if !settings.is_on("enable-distributed-tracing") => Ok(()),
+        Err(_) => Err(ConfigError::NegativeSampling),
+        Ok(rate) if rate > SAMPLING_WHOLE => Err(ConfigError::TooMuchSampling),
+        Ok(_) => Ok(()),
+    }
+}
+
+fn usage(settings: &Settings) -> Result<(), ConfigError> {
+    let known = |word: &&String| ["client", "user", "prefix"].contains(&word.as_str());
+    match settings
+        .list("usage-metrics")
+        .iter()
+        .find(|word| !known(word))
+    {
+        Some(word) => Err(ConfigError::Usage(word.clone())),
+        None => Ok(()),
     }
 }
 

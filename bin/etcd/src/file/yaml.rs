@@ -1,5 +1,6 @@
-//! YAML to JSON values.
+//! YAML to JSON values, and to shapes that are known.
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_saphyr::{DuplicateKeyPolicy, Error};
 
@@ -15,12 +16,30 @@ pub(crate) struct YamlError {
 
 /// Reads one document; an empty text is null.
 pub(super) fn parse(text: &str) -> Result<Value, YamlError> {
-    let only_blank = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#');
-    if text.lines().all(only_blank) {
-        return Ok(Value::Null);
+    let duplicates = DuplicateKeyPolicy::LastWins;
+    match is_blank(text) {
+        true => Ok(Value::Null),
+        false => read_with(text, duplicates),
     }
+}
+
+/// Reads one document of a known shape; an empty text is an empty map.
+pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<T, YamlError> {
+    let text = if is_blank(text) { "{}" } else { text };
+    read_with(text, DuplicateKeyPolicy::Error)
+}
+
+fn is_blank(text: &str) -> bool {
+    let only_blank = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#');
+    text.lines().all(only_blank)
+}
+
+fn read_with<T: DeserializeOwned>(
+    text: &str,
+    duplicates: DuplicateKeyPolicy,
+) -> Result<T, YamlError> {
     let options = serde_saphyr::options! {
-        duplicate_keys: DuplicateKeyPolicy::LastWins,
+        duplicate_keys: duplicates,
     };
     serde_saphyr::from_str_with_options(text, options).map_err(|error| describe(&error))
 }

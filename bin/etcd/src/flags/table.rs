@@ -187,7 +187,7 @@ mod tests {
                 flag.name
             );
         }
-        assert_eq!(names.len(), 113);
+        assert_eq!(names.len(), 120);
     }
 
     #[test]

@@ -10,7 +10,7 @@ pub(crate) mod layer;
 mod level;
 mod line;
 mod output;
-mod rotation;
+pub(crate) mod rotation;
 mod sampling;
 pub(crate) mod setup;
 mod zone;

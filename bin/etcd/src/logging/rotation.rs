@@ -52,6 +52,18 @@ pub(crate) enum PolicyError {
 }
 
 impl Policy {
+    /// Of so many megabytes and days, and so many old files; zero for the default, or no limit.
+    pub(crate) fn new(megabytes: u64, days_max: u64, backups_max: u64) -> Self {
+        let megabytes = if megabytes == 0 { MEGABYTES } else { megabytes };
+        Self {
+            bytes_max: megabytes.saturating_mul(MEGABYTE),
+            days_max,
+            backups_max: usize::try_from(backups_max).unwrap_or(usize::MAX),
+            local_time: false,
+            compress: false,
+        }
+    }
+
     /// Reads `--log-rotation-config-json`.
     pub(crate) fn parse(text: &str) -> Result<Self, PolicyError> {
         let value: Value = serde_json::from_str(text).map_err(PolicyError::Syntax)?;
@@ -112,7 +124,7 @@ pub(crate) struct Rotating {
 
 impl Rotating {
     /// Opens the file, or makes it.
-    pub(super) fn open(path: &Path, policy: Policy) -> io::Result<Self> {
+    pub(crate) fn open(path: &Path, policy: Policy) -> io::Result<Self> {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
@@ -126,8 +138,8 @@ impl Rotating {
         })
     }
 
-    /// Writes a line, into a fresh file if this one would get too large.
-    pub(super) fn write(&self, line: &[u8]) -> io::Result<()> {
+    /// Writes a line or several, into a fresh file if this one would get too large.
+    pub(crate) fn write(&self, line: &[u8]) -> io::Result<()> {
         let mut open = self.open.lock();
         let len = line.len() as u64;
         if open.1 > 0 && open.1 + len > self.policy.bytes_max {

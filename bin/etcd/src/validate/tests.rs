@@ -51,6 +51,18 @@ fn refusals() {
             "v2 proxy is deprecated, and --discovery-fallback can't be configured as \"proxy\"",
         ),
         (
+            "enable-distributed-tracing=true distributed-tracing-sampling-rate=-1",
+            "distributed tracing configurition is not valid: (tracing sampling rate must be positive)",
+        ),
+        (
+            "enable-distributed-tracing=true distributed-tracing-sampling-rate=1000001",
+            "distributed tracing configurition is not valid: (tracing sampling rate must be less than 1000000)",
+        ),
+        (
+            "usage-metrics=user,key",
+            "--usage-metrics: \"key\": it counts by client, user and prefix",
+        ),
+        (
             "heartbeat-interval=0",
             "--heartbeat-interval must be >0 (set to 0ms)",
         ),

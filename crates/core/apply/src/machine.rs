@@ -178,6 +178,7 @@ impl Apply {
         let revision = self.writer.revision();
         outcome.applied = Some(Applied {
             id,
+            index: entry.index,
             revision,
             result,
             over_quota,
@@ -381,6 +382,7 @@ impl Apply {
             membership_changed: result.is_ok(),
             applied: Some(Applied {
                 id,
+                index: entry.index,
                 revision: self.writer.revision(),
                 result,
                 over_quota: false,

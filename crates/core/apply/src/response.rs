@@ -4,7 +4,7 @@ use auth::AuthError;
 use bytes::Bytes;
 use mvcc::{RangeError, RangeResult};
 use proto::etcdserverpb::AlarmMember;
-use types::{LeaseId, RequestId};
+use types::{Index, LeaseId, RequestId};
 
 use crate::auth_requests::Login;
 
@@ -13,6 +13,8 @@ use crate::auth_requests::Login;
 pub struct Applied {
     /// Who waits for it.
     pub id: RequestId,
+    /// The entry that it came in.
+    pub index: Index,
     /// The store's revision after the request.
     pub revision: i64,
     /// The answer.
@@ -151,7 +153,7 @@ pub enum Fault {
     #[error("log entry {index} does not decode: {reason}")]
     Entry {
         /// The entry.
-        index: types::Index,
+        index: Index,
         /// What is wrong with it.
         reason: String,
     },

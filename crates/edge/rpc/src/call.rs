@@ -5,7 +5,7 @@ use std::{fmt, rc::Rc, str};
 use http::HeaderMap;
 use tokio::time::Instant;
 
-use crate::{drain::Drain, peer::Peer};
+use crate::{drain::Drain, notes::Notes, peer::Peer};
 
 /// A method: its place in the handler's table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,9 +27,29 @@ pub struct Call {
     pub(crate) peer: Rc<Peer>,
     pub(crate) deadline: Option<Instant>,
     pub(crate) drain: Drain,
+    /// Those of the call that the client made, and whether this one is made on its behalf.
+    pub(crate) notes: Option<Rc<Notes>>,
+    pub(crate) is_inner: bool,
 }
 
 impl Call {
+    /// Keeps notes of this call from now on.
+    pub fn take_notes(&mut self) -> Rc<Notes> {
+        Rc::clone(self.notes.get_or_insert_default())
+    }
+
+    /// The notes of this call, if somebody wants them.
+    #[must_use]
+    pub fn notes(&self) -> Option<&Rc<Notes>> {
+        self.notes.as_ref()
+    }
+
+    /// Whether another call makes this one, for its own caller.
+    #[must_use]
+    pub fn is_inner(&self) -> bool {
+        self.is_inner
+    }
+
     /// A call of another method for the same caller: with its metadata, its deadline and so its rights.
     #[must_use]
     pub fn for_method(&self, method: MethodId) -> Self {
@@ -39,6 +59,8 @@ impl Call {
             peer: Rc::clone(&self.peer),
             deadline: self.deadline,
             drain: self.drain.clone(),
+            notes: self.notes.clone(),
+            is_inner: true,
         }
     }
 
@@ -126,6 +148,8 @@ impl Call {
             peer: Rc::new(Peer::plain(crate::peer::PeerAddress::Unix)),
             deadline: None,
             drain: Drain::default(),
+            notes: None,
+            is_inner: false,
         }
     }
 }

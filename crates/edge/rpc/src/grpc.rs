@@ -103,6 +103,8 @@ impl<G: Handler> Service<G> {
             peer: Rc::clone(peer),
             deadline: head.deadline,
             drain: self.drain.clone(),
+            notes: None,
+            is_inner: false,
         };
         let streaming = self.count_client(&call);
         let reader = Reader::new(body, head.gzip, self.message_bytes_max);

@@ -58,6 +58,8 @@ impl<G: Handler> Calls for Service<G> {
             peer: Rc::new(Peer::plain(peer.address())),
             deadline,
             drain: self.drain.clone(),
+            notes: None,
+            is_inner: false,
         })
     }
 

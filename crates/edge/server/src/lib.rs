@@ -3,6 +3,7 @@
 //! [`engine`] is the durable, replicated store. `services` decodes, checks and answers what clients ask
 //! over gRPC, `http` what they ask over plain HTTP; [`Server`] puts it all behind its sockets.
 
+pub mod audit;
 pub mod credentials;
 pub mod engine;
 mod http;
@@ -12,8 +13,11 @@ mod metrics;
 mod network;
 mod ports;
 mod services;
+mod traces;
 
 pub use member::{Feature, Server, ServerConfig, ServerError};
 pub use network::PeerConfig;
 pub use ports::ListenerTls;
+pub use services::UsageConfig;
+pub use traces::{SAMPLING_WHOLE, TraceConfig};
 pub use transport::Connector;

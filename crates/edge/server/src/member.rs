@@ -13,16 +13,21 @@ use rpc::{BindError, ListenAddress, PortKind, SocketOptions, Threads};
 use tokio::runtime::{Builder, LocalOptions};
 use transport::Transport;
 
+use crate::audit::{Audit, AuditConfig};
 use crate::engine::{self, Engine, Handle, Meters, Running};
 use crate::http::Http;
 use crate::membership::{self, corruption, handover};
 use crate::metrics::Metrics;
 use crate::network::{self, PeerConfig};
 use crate::ports::{ListenerTls, Port, Ports};
-use crate::services::{HubMetrics, Services};
+use crate::services::{HubMetrics, Observers, Services, Usage, UsageConfig};
+use crate::traces::{TraceConfig, Tracer};
 
 /// How long calls that are under way may take when the member stops.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(7);
+
+/// How long the last lines of the audit log, and the last traces, may take.
+const OBSERVERS_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How often it is looked at whether a member that is to become ready has ended.
 const READY_LOOK: Duration = Duration::from_millis(100);
@@ -52,6 +57,14 @@ pub struct ServerConfig {
     pub tls: ListenerTls,
     /// The parts that can be switched by name, for `/metrics`.
     pub features: Vec<Feature>,
+    /// Whether profiles are served at `/debug/pprof/`.
+    pub profiles: bool,
+    /// The audit log, if there is to be one.
+    pub audit: Option<AuditConfig>,
+    /// What is counted by client, user and prefix.
+    pub usage: UsageConfig,
+    /// Where traces of requests go, if there are to be any.
+    pub traces: Option<TraceConfig>,
     /// Applying a group of entries for so long is worth a warning.
     pub warning_apply: Duration,
 }
@@ -88,9 +101,9 @@ pub enum ServerError {
     /// A metric's name is used twice.
     #[error("cannot register metrics")]
     Metrics(#[from] prometheus::Error),
-    /// The thread of the member's own duties does not start.
+    /// A thread of the member's own does not start.
     #[error("cannot start a thread")]
-    Keeper(#[source] std::io::Error),
+    Thread(#[source] std::io::Error),
 }
 
 /// A running member.
@@ -102,6 +115,7 @@ pub struct Server {
     stop_keeper: tokio::sync::oneshot::Sender<()>,
     ready: Receiver<()>,
     clients: Vec<Port>,
+    observers: Arc<Observers>,
 }
 
 impl Server {
@@ -113,6 +127,9 @@ impl Server {
     /// [`ServerError`].
     pub fn start(config: &ServerConfig) -> Result<Self, ServerError> {
         let ports = Ports::bind(config)?;
+        if config.profiles {
+            profile::heap::switch_on();
+        }
         let registry = Registry::new();
         let meters = Arc::new(Meters::new(&registry, config.warning_apply)?);
         let opened = engine::open(&config.engine, meters)?;
@@ -130,16 +147,25 @@ impl Server {
             running.engine().hub(),
         ))?))?;
         let metrics = Metrics::new(registry, &config.features)?;
+        let observers = Arc::new(observers(config).map_err(ServerError::Thread)?);
+        metrics.set_observers(Arc::clone(&observers));
+        if observers.tracer.is_some() {
+            running.engine().meters().timeline().switch_on();
+        }
         let threads = Threads::start(&config.rpc, {
             let (engine, metrics) = (running.engine().clone(), metrics.clone());
             let scratch = config.engine.member_dir.sub("tmp");
             let peers = transport.http();
+            let observers = observers.is_wanted().then(|| Arc::clone(&observers));
+            let profiles = config.profiles;
             let gateway = config.gateway.then_some(config.rpc.message_bytes_max);
             move |thread| {
                 let handle = Handle::start(engine.clone(), thread);
                 rpc::Services {
-                    grpc: Services::new(handle.clone(), Arc::clone(&scratch)).into(),
-                    http: Http::new(handle, metrics.clone(), gateway, peers.clone()).into(),
+                    grpc: Services::new(handle.clone(), Arc::clone(&scratch), observers.clone())
+                        .into(),
+                    http: Http::new(handle, metrics.clone(), gateway, peers.clone(), profiles)
+                        .into(),
                 }
             }
         })?;
@@ -158,6 +184,7 @@ impl Server {
             stop_keeper,
             ready,
             clients: ports.clients,
+            observers,
         })
     }
 
@@ -214,7 +241,22 @@ impl Server {
         let _ = self.keeper.join();
         self.transport.stop();
         self.running.stop();
+        self.observers.stop(OBSERVERS_PATIENCE);
     }
+}
+
+/// Starts whoever wants to know of requests.
+fn observers(config: &ServerConfig) -> std::io::Result<Observers> {
+    let audit = config.audit.as_ref().map(Audit::start).transpose()?;
+    let tracer = config.traces.as_ref().map(Tracer::start).transpose()?;
+    Ok(Observers {
+        audit: audit.map(Arc::new),
+        tracer: tracer.map(Arc::new),
+        usage: config
+            .usage
+            .is_wanted()
+            .then(|| Arc::new(Usage::new(config.usage.clone()))),
+    })
 }
 
 /// Runs the member's own duties on a thread with a runtime of its own.
@@ -241,5 +283,5 @@ fn spawn_keeper(
     std::thread::Builder::new()
         .name("etcd-keeper".to_owned())
         .spawn(run)
-        .map_err(ServerError::Keeper)
+        .map_err(ServerError::Thread)
 }

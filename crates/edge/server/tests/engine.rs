@@ -52,6 +52,8 @@ fn config(path: &std::path::Path) -> Config {
         },
         compaction: None,
         compaction_pause: Duration::from_millis(1),
+        compaction_keys: 1000,
+        early_election: true,
         heartbeat: Duration::from_millis(100),
         election_ticks: 10,
         pre_vote: true,

@@ -1,4 +1,4 @@
-//! Log lines.
+//! Log lines and the audit log.
 
 use super::{Flag, Group, Kind};
 
@@ -38,6 +38,36 @@ pub(super) const FLAGS: &[Flag] = &[
         Kind::Text,
         r#"{"maxsize": 100, "maxage": 0, "maxbackups": 0, "localtime": false, "compress": false}"#,
         "When log files are replaced: megabytes, days and number of old files, local time, compression.",
+    ),
+    flag(
+        "audit-log-path",
+        Kind::Text,
+        "",
+        "File for one line of JSON a request, without values; - for standard output.",
+    ),
+    flag(
+        "audit-log-maxsize",
+        Kind::Uint,
+        "100",
+        "Megabytes at which the audit log is replaced by a fresh file.",
+    ),
+    flag(
+        "audit-log-maxbackup",
+        Kind::Uint,
+        "0",
+        "Old files of the audit log that are kept; 0 for all.",
+    ),
+    flag(
+        "audit-log-maxage",
+        Kind::Uint,
+        "0",
+        "Days for which old files of the audit log are kept; 0 for ever.",
+    ),
+    flag(
+        "audit-policy-file",
+        Kind::Text,
+        "",
+        "Rules (YAML) by user, RPC and prefix that say what the audit log records; without it, all.",
     ),
 ];
 

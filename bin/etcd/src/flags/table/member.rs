@@ -52,8 +52,7 @@ pub(super) const FLAGS: &[Flag] = &[
         Kind::Bool,
         "true",
         "Whether the first election after a start comes early.",
-    )
-    .without_effect(NO_PEERS),
+    ),
     Flag::new(
         "listen-peer-urls",
         Kind::Urls,

@@ -2,9 +2,6 @@
 
 use super::{Flag, Group, Kind};
 
-const TRACING: &str = "distributed tracing is not built yet";
-const NO_TRACING: &str = "it matters to distributed tracing only, which is refused";
-
 pub(super) const FLAGS: &[Flag] = &[
     flag(
         "metrics",
@@ -19,12 +16,23 @@ pub(super) const FLAGS: &[Flag] = &[
         "URLs on which metrics and health are served besides.",
     ),
     flag(
+        "usage-metrics",
+        Kind::Set,
+        "",
+        "What requests, bytes and time are counted by: client, user, prefix.",
+    ),
+    flag(
+        "usage-metrics-prefixes",
+        Kind::Set,
+        "",
+        "Prefixes that --usage-metrics=prefix tells apart; without them, the first two parts of a key.",
+    ),
+    flag(
         "enable-pprof",
         Kind::Bool,
         "false",
-        "Whether Go profiles are served under /debug/pprof/.",
-    )
-    .without_effect("there is no Go runtime to profile"),
+        "Whether profiles of CPU time and memory are served under /debug/pprof/.",
+    ),
     flag(
         "enable-grpc-gateway",
         Kind::Bool,
@@ -36,13 +44,12 @@ pub(super) const FLAGS: &[Flag] = &[
         Kind::Bool,
         "false",
         "Whether traces of calls are sent.",
-    )
-    .refused(TRACING),
+    ),
     trace(
         "distributed-tracing-address",
         Kind::Text,
         "localhost:4317",
-        "Where traces are sent.",
+        "Where traces are sent: host and port of a collector (OTLP over gRPC, without TLS).",
     ),
     trace(
         "distributed-tracing-service-name",
@@ -60,7 +67,7 @@ pub(super) const FLAGS: &[Flag] = &[
         "distributed-tracing-sampling-rate",
         Kind::Int,
         "0",
-        "Traces that are sent of a million.",
+        "Of a million calls without a trace of their own, how many are traced.",
     ),
 ];
 
@@ -69,7 +76,5 @@ const fn flag(name: &'static str, kind: Kind, default: &'static str, help: &'sta
 }
 
 const fn trace(name: &'static str, kind: Kind, default: &'static str, help: &'static str) -> Flag {
-    flag(name, kind, default, help)
-        .group(Group::Tracing)
-        .without_effect(NO_TRACING)
+    flag(name, kind, default, help).group(Group::Tracing)
 }

@@ -19,9 +19,8 @@ pub(super) const FLAGS: &[Flag] = &[
         "compaction-batch-limit",
         Kind::Int,
         "0",
-        "Revisions that a step of a compaction looks at; 0 for a good choice.",
-    )
-    .without_effect("steps are sized by themselves"),
+        "Keys that a step of a compaction looks at; 0 for 1000.",
+    ),
     Flag::new(
         "compaction-sleep-interval",
         Kind::Duration,

@@ -24,8 +24,6 @@ use super::shared::Engine;
 use super::state::{State, StateOptions};
 use super::store_thread::{Installed, StoreInput};
 
-/// Most keys that one step of a compaction visits while applying waits.
-const COMPACT_STEP_KEYS: usize = 1_000;
 /// Most entries that are applied before answers leave and raft is told.
 const BATCH_ENTRIES: usize = 1_000;
 
@@ -63,6 +61,8 @@ pub(crate) struct ApplyThread {
     pub(crate) published: i64,
     /// Pause between two steps of a compaction.
     pub(crate) compaction_pause: Duration,
+    /// Most keys that one step of a compaction visits while applying waits.
+    pub(crate) compaction_keys: usize,
     pub(crate) options: apply::Options,
     pub(crate) state: StateOptions,
 }
@@ -127,6 +127,8 @@ impl ApplyThread {
         let applied = self.apply.applied();
         // Status first: who gets an answer may ask for the applied index at once.
         self.engine.status().set_applied(applied);
+        // Before anybody is answered, who may ask for it.
+        self.engine.meters().timeline().applied(applied, begin);
         if conf_changes.is_empty() {
             answers.deliver();
             self.tell_raft(applied, conf_changes);
@@ -277,7 +279,7 @@ impl ApplyThread {
         }
         let began = *timers.compaction_began.get_or_insert(now);
         timers.compaction = Some(now + self.compaction_pause);
-        match self.apply.writer().compact_step(COMPACT_STEP_KEYS) {
+        match self.apply.writer().compact_step(self.compaction_keys) {
             CompactStep::Idle => timers.compaction = None,
             CompactStep::Hash(job) => hash_aside(job),
             CompactStep::Waiting => {}

@@ -175,7 +175,10 @@ impl Handle {
             auth_revision: who.revision,
         });
         let data = Bytes::from(request.encode_to_vec());
-        if data.len() > local.engine.limits().max_request_bytes {
+        let limit = local.engine.limits().max_request_bytes;
+        if data.len() > limit {
+            let (bytes, user) = (data.len(), who.user);
+            tracing::warn!(bytes, limit, user, "refused a request that is too large");
             return Err(Error::RequestTooLarge);
         }
         Ok((id, data))

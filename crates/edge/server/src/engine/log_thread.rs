@@ -65,6 +65,7 @@ impl LogThread {
         let mut release = None;
         let mut purge = None;
         let mut received = None;
+        let mut last = None;
         for input in batch.drain(..) {
             match input {
                 LogInput::Write(write) => {
@@ -75,6 +76,7 @@ impl LogThread {
                     }
                     self.wal.append(&write.entries, write.hard_state.as_ref())?;
                     must_sync |= write.must_sync;
+                    last = write.entries.last().map(|entry| entry.index).or(last);
                     ticket = Some(write.ticket);
                 }
                 LogInput::Mark(mark) => {
@@ -89,6 +91,7 @@ impl LogThread {
         let flushed = self.wal.flush(must_sync)?;
         self.meters
             .log_flushed(begin.elapsed(), flushed.bytes, must_sync);
+        self.meters.timeline().written(last, begin);
         self.tidy_up(release, purge);
         if let Some(mark) = received {
             self.apply.push(ApplyInput::Install(mark));

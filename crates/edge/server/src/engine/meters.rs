@@ -10,11 +10,13 @@ use std::sync::Arc;
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntGauge, Registry};
 
 use super::durations::{Durations, ThreadDurations};
+use super::timeline::Timeline;
 
 /// The engine's own metrics.
 #[derive(Debug)]
 pub struct Meters {
     durations: Durations,
+    timeline: Timeline,
     leases_granted: IntCounter,
     leases_revoked: IntCounter,
     leases_renewed: IntCounter,
@@ -35,6 +37,9 @@ pub struct Meters {
     leases_expired: IntCounter,
     slow_apply_from: Duration,
 }
+
+/// A disk that takes so long to make a write durable is worth a warning.
+const SLOW_SYNC: Duration = Duration::from_secs(1);
 
 /// Bounds `start`, `2 start`, `4 start`…, as etcd's histograms have them.
 pub(crate) fn exponential(start: f64, count: usize) -> Vec<f64> {
@@ -68,6 +73,7 @@ impl Meters {
         };
         let meters = Self {
             durations: Durations::default(),
+            timeline: Timeline::default(),
             leases_granted: counter(
                 "etcd_debugging_lease_granted_total",
                 "The total number of granted leases.",
@@ -170,6 +176,11 @@ impl Meters {
         self.durations.render(out);
     }
 
+    /// When groups of entries were written and applied.
+    pub(crate) fn timeline(&self) -> &Timeline {
+        &self.timeline
+    }
+
     pub(crate) fn lease_granted(&self, ttl: Option<i64>) {
         self.leases_granted.inc();
         if let Some(ttl) = ttl {
@@ -225,6 +236,10 @@ impl Meters {
             &self.log_write
         };
         histogram.observe(took.as_secs_f64());
+        if synced && took >= SLOW_SYNC {
+            let (took, expected) = (format!("{took:?}"), format!("{SLOW_SYNC:?}"));
+            tracing::warn!(took, "expected-duration" = expected, "slow fdatasync");
+        }
         self.log_bytes.add(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 

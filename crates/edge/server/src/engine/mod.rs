@@ -36,6 +36,7 @@ mod shared;
 mod state;
 mod store_thread;
 mod takeover;
+mod timeline;
 
 pub use apply_thread::CommitPolicy;
 pub use boot::StartError;

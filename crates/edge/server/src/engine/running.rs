@@ -79,6 +79,10 @@ pub struct Config {
     pub compaction: Option<CompactionPolicy>,
     /// Pause between two steps of a compaction.
     pub compaction_pause: Duration,
+    /// Whether the first election after a start comes early.
+    pub early_election: bool,
+    /// Most keys that one step of a compaction visits.
+    pub compaction_keys: usize,
     /// Time between two heartbeats.
     pub heartbeat: Duration,
     /// Heartbeats without a leader before an election.
@@ -286,6 +290,7 @@ impl Opened {
             published: engine.reader().revisions().current,
             policy: config.commit,
             compaction_pause: config.compaction_pause,
+            compaction_keys: config.compaction_keys,
             options: apply::Options {
                 quota_bytes: config.limits.quota_bytes,
             },
@@ -307,7 +312,7 @@ impl Opened {
             apply: apply.clone(),
             tick: config.heartbeat,
             // Without pre-votes a member that does not know its leader yet would depose it.
-            ticks_skipped: match config.pre_vote {
+            ticks_skipped: match config.pre_vote && config.early_election {
                 true => config.election_ticks.saturating_sub(TICKS_LEFT),
                 false => 0,
             },

@@ -3,6 +3,7 @@
 mod debug;
 mod health;
 mod peer;
+mod pprof;
 mod version;
 
 use std::rc::Rc;
@@ -26,23 +27,26 @@ pub(crate) struct Http {
     metrics: Metrics,
     gateway: Option<Gateway>,
     peers: PeerHttp,
+    profiles: bool,
 }
 
 impl Http {
     /// The endpoints of the thread that `handle` belongs to; with the size of the largest message,
-    /// those of the API as JSON, too.
+    /// those of the API as JSON, too; and profiles, if they are wanted.
     #[must_use]
     pub(crate) fn new(
         handle: Handle,
         metrics: Metrics,
         gateway: Option<usize>,
         peers: PeerHttp,
+        profiles: bool,
     ) -> Self {
         Self {
             handle,
             metrics,
             gateway: gateway.map(Gateway::new),
             peers,
+            profiles,
         }
     }
 
@@ -86,6 +90,10 @@ impl Http {
                 false => replies::method_not_allowed("GET"),
             },
             _ if is_metrics_port => replies::not_found(),
+            _ if self.profiles && pprof::is_profile(&path) => match is_get {
+                true => pprof::answer(&path, &request.query()).await,
+                false => replies::method_not_allowed("GET"),
+            },
             "/openapi.json" if self.gateway.is_some() && is_get => {
                 json(gateway::openapi::DOCUMENT.to_owned())
             }

@@ -50,17 +50,33 @@ impl Exposition {
         labels: &[(&str, &str)],
         value: impl Value,
     ) {
+        self.labelled(name, help, "gauge", labels, value);
+    }
+
+    /// As a gauge.
+    pub(super) fn labelled_counter(
+        &mut self,
+        name: &str,
+        help: &str,
+        labels: &[(&str, &str)],
+        value: impl Value,
+    ) {
+        self.labelled(name, help, "counter", labels, value);
+    }
+
+    fn labelled(
+        &mut self,
+        name: &str,
+        help: &str,
+        kind: &str,
+        labels: &[(&str, &str)],
+        value: impl Value,
+    ) {
         let labels: Vec<String> = labels
             .iter()
             .map(|(label, value)| format!("{label}=\"{}\"", escaped(value)))
             .collect();
-        self.sample(
-            name,
-            help,
-            "gauge",
-            format!("{{{}}}", labels.join(",")),
-            value,
-        );
+        self.sample(name, help, kind, format!("{{{}}}", labels.join(",")), value);
     }
 
     fn sample(

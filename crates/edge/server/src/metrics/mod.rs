@@ -7,7 +7,7 @@ mod exposition;
 mod health;
 mod process;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use prometheus::{IntCounterVec, Opts, Registry, TextEncoder};
 use proto::etcdserverpb::AlarmType;
@@ -16,6 +16,7 @@ use types::MemberId;
 
 use crate::engine::Engine;
 use crate::member::Feature;
+use crate::services::{Observers, Row};
 use exposition::Exposition;
 pub(crate) use health::HealthMeters;
 
@@ -29,7 +30,8 @@ pub(crate) struct Metrics {
     health: HealthMeters,
     scrapes: IntCounterVec,
     features: Arc<[Feature]>,
-    calls: Arc<std::sync::OnceLock<Arc<rpc::Metrics>>>,
+    calls: Arc<OnceLock<Arc<rpc::Metrics>>>,
+    observers: Arc<OnceLock<Arc<Observers>>>,
 }
 
 impl Metrics {
@@ -54,6 +56,7 @@ impl Metrics {
             scrapes,
             features: features.into(),
             calls: Arc::default(),
+            observers: Arc::default(),
         })
     }
 
@@ -67,6 +70,12 @@ impl Metrics {
     pub(crate) fn set_calls(&self, calls: Arc<rpc::Metrics>) {
         // Set once: the threads are started once.
         let _ = self.calls.set(calls);
+    }
+
+    /// Also shows what becomes of lines of the audit log and of traces, where there are any.
+    pub(crate) fn set_observers(&self, observers: Arc<Observers>) {
+        // Set once, as well.
+        let _ = self.observers.set(observers);
     }
 
     /// The text of one scrape.
@@ -84,6 +93,9 @@ impl Metrics {
                 feature.enabled,
             );
         }
+        if let Some(observers) = self.observers.get() {
+            observed(observers, &mut out);
+        }
         // This one: scrapes of a thread come one after another.
         out.gauge(
             "promhttp_metric_handler_requests_in_flight",
@@ -99,6 +111,61 @@ impl Metrics {
         }
         self.scrapes.with_label_values(&["200"]).inc();
         text
+    }
+}
+
+/// What became of what observers took.
+fn observed(observers: &Observers, out: &mut Exposition) {
+    if let Some(audit) = &observers.audit {
+        let (taken, lost) = audit.counts();
+        let help = "Requests that the audit log took.";
+        out.counter("magnetite_audit_lines_total", help, taken);
+        let help = "Requests that are missing in the audit log.";
+        out.counter("magnetite_audit_lost_total", help, lost);
+    }
+    if let Some(usage) = &observers.usage {
+        self::usage(&usage.rows(), out);
+    }
+    if let Some(tracer) = &observers.tracer {
+        let (sent, lost) = tracer.counts();
+        let help = "Spans that the collector of traces took.";
+        out.counter("magnetite_traces_sent_total", help, sent);
+        let help = "Spans that were dropped.";
+        out.counter("magnetite_traces_lost_total", help, lost);
+    }
+}
+
+/// A figure of a row.
+type Figure = fn(&Row) -> f64;
+
+/// Who used what.
+fn usage(rows: &[Row], out: &mut Exposition) {
+    let figures: [(&str, &str, Figure); 4] = [
+        (
+            "magnetite_usage_requests_total",
+            "Requests, by who made them.",
+            |row| row.2.requests as f64,
+        ),
+        (
+            "magnetite_usage_received_bytes_total",
+            "Bytes of requests.",
+            |row| row.2.received as f64,
+        ),
+        (
+            "magnetite_usage_sent_bytes_total",
+            "Bytes of answers.",
+            |row| row.2.sent as f64,
+        ),
+        (
+            "magnetite_usage_handler_seconds_total",
+            "Time of the connection threads that answering took.",
+            |row| row.2.busy.as_secs_f64(),
+        ),
+    ];
+    for (name, help, figure) in figures {
+        for row in rows {
+            out.labelled_counter(name, help, &[("by", row.0), ("name", &row.1)], figure(row));
+        }
     }
 }
 

@@ -7,13 +7,14 @@
 //! The identity is tied to the auth revision at which it was found out: whatever is decided with it
 //! later, here or when the log is applied, is refused if users or roles have changed in between.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use apply::{Permit, Rejected};
 use auth::{AuthError, Who};
 use proto::error::Error;
-use rpc::{Call, Status};
+use rpc::{Call, Notes, Status};
 use tokio::time::{Instant, sleep};
 
 use super::{Services, error};
@@ -23,11 +24,13 @@ use crate::credentials::Verdict;
 const APPLY_PAUSE: Duration = Duration::from_millis(5);
 
 /// A caller.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Identity {
     user: Option<Arc<str>>,
     /// The auth revision that it speaks for; zero for nobody.
     revision: u64,
+    /// Notes of the call, if somebody wants them.
+    notes: Option<Rc<Notes>>,
 }
 
 impl Identity {
@@ -39,7 +42,12 @@ impl Identity {
         }
     }
 
-    fn is_nobody(&self) -> bool {
+    /// Notes of the call, if somebody wants them.
+    pub(super) fn notes(&self) -> Option<&Rc<Notes>> {
+        self.notes.as_ref()
+    }
+
+    pub(super) fn is_nobody(&self) -> bool {
         self.user.is_none()
     }
 }
@@ -51,11 +59,20 @@ impl Services {
     /// [`Error::InvalidAuthToken`].
     pub(super) async fn identify(&self, call: &Call) -> Result<Identity, Error> {
         let auth = self.engine().auth();
-        if !auth.is_enabled() {
-            return Ok(Identity::default());
+        let mut identity = Identity::default();
+        if auth.is_enabled() {
+            let revision = auth.revision();
+            drop(auth);
+            identity = self.identify_at(call, revision).await?;
         }
-        let revision = auth.revision();
-        drop(auth);
+        if let Some(notes) = call.notes() {
+            notes.set_user(identity.user.clone());
+            identity.notes = Some(Rc::clone(notes));
+        }
+        Ok(identity)
+    }
+
+    async fn identify_at(&self, call: &Call, revision: u64) -> Result<Identity, Error> {
         let Some(token) = call.token() else {
             return Ok(Self::certified(call, revision));
         };
@@ -63,6 +80,7 @@ impl Services {
             Verdict::User(user, spoken_for) => Ok(Identity {
                 user: Some(user),
                 revision: spoken_for.unwrap_or(revision),
+                notes: None,
             }),
             Verdict::After(index) => Box::pin(self.identify_after(index, token)).await,
             Verdict::Invalid => Err(Error::InvalidAuthToken),
@@ -83,6 +101,7 @@ impl Services {
             Verdict::User(user, spoken_for) => Ok(Identity {
                 user: Some(user),
                 revision: spoken_for.unwrap_or(revision),
+                notes: None,
             }),
             Verdict::After(_) | Verdict::Invalid => Err(Error::InvalidAuthToken),
         }
@@ -98,6 +117,7 @@ impl Services {
             .map_or_else(Identity::default, |name| Identity {
                 user: Some(name.into()),
                 revision,
+                notes: None,
             })
     }
 

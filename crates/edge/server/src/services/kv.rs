@@ -36,7 +36,7 @@ impl Services {
         if off_thread::is_short(&reader, &query).map_err(error::range)? {
             let read = Instant::now();
             let answer = self.answer_range(&query);
-            self.range_done(began, read, answer.is_ok());
+            self.range_done(call, began, read, answer.is_ok());
             let answer = answer?;
             self.still_permitted(&caller)?;
             return Ok(answer);
@@ -52,15 +52,19 @@ impl Services {
             Ok(reply::Range::of(header, &result).encode())
         });
         let answer = answer.await?.map_err(error::range);
-        self.range_done(began, read, answer.is_ok());
+        self.range_done(call, began, read, answer.is_ok());
         let answer = answer?;
         self.still_permitted(&caller)?;
         Ok(answer)
     }
 
     /// Notes how long a range took: with the wait for its turn, and in the store.
-    fn range_done(&self, began: Instant, read: Instant, succeeded: bool) {
+    fn range_done(&self, call: &Call, began: Instant, read: Instant, succeeded: bool) {
         let (durations, now) = (self.handle.durations(), Instant::now());
+        if let Some(notes) = call.notes() {
+            notes.step("read.confirm", began, read);
+            notes.step("range", read, now);
+        }
         durations.range(now - read, succeeded);
         durations.request(Op::RANGE, now - began, succeeded);
     }
@@ -149,7 +153,12 @@ impl Services {
         }
         let caller = self.identify(call).await?;
         self.permit(&caller, |permit| permit.txn(request))?;
+        let read = Instant::now();
         let answer = read_txn::answer(&self.engine().reader(), request);
+        if let Some(notes) = call.notes() {
+            notes.step("read.confirm", began, read);
+            notes.step("range", read, Instant::now());
+        }
         let durations = self.handle.durations();
         durations.request(Op::READONLY_TXN, began.elapsed(), answer.is_ok());
         let (result, revision) = answer?;

@@ -17,6 +17,7 @@ mod identity;
 mod kv;
 mod lease;
 mod maintenance;
+mod observe;
 mod off_thread;
 mod peer_urls;
 mod range_stream;
@@ -28,11 +29,12 @@ mod watch;
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use apply::Applied;
 use bytes::Bytes;
 use disk::Dir;
+use futures_util::future::Either;
 use prost::Message;
 use proto::Method;
 use proto::error::Error;
@@ -44,6 +46,8 @@ use call::{Known, Needs};
 use identity::Identity;
 
 pub(crate) use error::internal;
+pub use observe::UsageConfig;
+pub(crate) use observe::{Observers, Row, Usage};
 pub(crate) use watch::HubMetrics;
 
 /// Pause between two looks at whether the NOSPACE alarm is raised.
@@ -55,17 +59,24 @@ pub(crate) struct Services {
     /// Where files may be made for a moment.
     scratch: Arc<dyn Dir>,
     known: Box<[Known]>,
+    /// None when nobody wants to know of calls.
+    observers: Option<Arc<Observers>>,
 }
 
 impl Services {
     /// The services of the thread that `handle` belongs to; `scratch` is a directory for temporary
     /// files, on the disk of the data.
     #[must_use]
-    pub(crate) fn new(handle: Handle, scratch: Arc<dyn Dir>) -> Self {
+    pub(crate) fn new(
+        handle: Handle,
+        scratch: Arc<dyn Dir>,
+        observers: Option<Arc<Observers>>,
+    ) -> Self {
         Self {
             handle,
             scratch,
             known: proto::METHODS.iter().map(Known::of).collect(),
+            observers,
         }
     }
 
@@ -112,6 +123,7 @@ impl Services {
             && self
                 .permit(caller, |permit| permit.request(&request))
                 .is_err();
+        let noted = caller.notes().map(|notes| (notes, Instant::now()));
         // Encoded at once: the message is large, and a future keeps what it holds.
         let applied = self.handle.propose_as(caller.who(), request);
         async move {
@@ -122,8 +134,12 @@ impl Services {
                 result,
                 revision,
                 over_quota,
+                index,
                 ..
             } = applied.await?;
+            if let Some((notes, proposed)) = noted {
+                self.note_path(notes, proposed, index);
+            }
             let response = result.map_err(error::rejected)?;
             if over_quota {
                 return Err(Error::NoSpace.into());
@@ -154,7 +170,32 @@ fn encode(reply: &impl Message) -> Bytes {
 impl Handler for Services {
     const METHODS: &'static [Method] = &proto::METHODS;
 
-    async fn unary(self: Rc<Self>, call: Call, request: Bytes) -> Result<Bytes, Status> {
+    fn unary(
+        self: Rc<Self>,
+        call: Call,
+        request: Bytes,
+    ) -> impl Future<Output = Result<Bytes, Status>> + 'static {
+        match self.observers(&call) {
+            None => Either::Left(self.answer_unary(call, request)),
+            Some(_) => Either::Right(Box::pin(self.observed_unary(call, request))),
+        }
+    }
+
+    fn stream(
+        self: Rc<Self>,
+        call: Call,
+        inbound: Inbound,
+        outbound: Outbound,
+    ) -> impl Future<Output = Result<(), Status>> + 'static {
+        match self.observers(&call) {
+            None => Either::Left(self.answer_stream(call, inbound, outbound)),
+            Some(_) => Either::Right(Box::pin(self.observed_stream(call, inbound, outbound))),
+        }
+    }
+}
+
+impl Services {
+    async fn answer_unary(self: Rc<Self>, call: Call, request: Bytes) -> Result<Bytes, Status> {
         let known = self.known(&call);
         self.check_unary(known, &call)?;
         let answer = match known {
@@ -182,7 +223,7 @@ impl Handler for Services {
         }
     }
 
-    async fn stream(
+    async fn answer_stream(
         self: Rc<Self>,
         call: Call,
         inbound: Inbound,
@@ -211,9 +252,7 @@ impl Handler for Services {
         };
         self.while_led(requires_leader, answered).await
     }
-}
 
-impl Services {
     /// Whoever is refused for want of space finds the alarm raised, as in etcd. It is raised in the
     /// background; without a leader it cannot be.
     async fn alarmed(&self, refusal: Status) -> Result<Bytes, Status> {

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
+use proto::error::Code;
 use proto::etcdserverpb::watch_request::RequestUnion;
 use proto::etcdserverpb::{WatchCreateRequest, WatchRequest};
 use rpc::{Call, Inbound, Outbound, Status};
@@ -129,6 +130,9 @@ impl<'a> Session<'a> {
                 let caller = self.services.identify(self.call).await;
                 let mut create = create(request);
                 create.denied = self.readers.admit(caller, &create);
+                if let Some(notes) = self.call.notes().filter(|_| create.denied.is_some()) {
+                    notes.refuse(Code::PermissionDenied);
+                }
                 Request::Create(create)
             }
             Some(RequestUnion::CancelRequest(request)) => Request::Cancel(request.watch_id),

@@ -2,6 +2,7 @@
 //! one test for each hole that was found in etcd.
 
 mod advisories;
+mod audit;
 mod certified;
 mod gateway;
 mod methods;

@@ -10,6 +10,8 @@ use proto::etcdserverpb::{
     LeaseGrantRequest, LeaseGrantResponse, PutRequest, PutResponse,
 };
 
+use server::ServerConfig;
+
 use crate::support::Member;
 use crate::support::raw::RawClient;
 
@@ -33,6 +35,11 @@ pub(crate) struct World {
 impl World {
     pub(crate) async fn new() -> Self {
         Self::on(Member::start().await).await
+    }
+
+    /// With other settings.
+    pub(crate) async fn with(settings: impl FnOnce(&mut ServerConfig)) -> Self {
+        Self::on(Member::with(settings).await).await
     }
 
     /// The users on a member that has none yet.

@@ -74,6 +74,8 @@ fn config(name: &str, members: BTreeMap<String, Vec<String>>, join: Option<Join>
         },
         compaction: None,
         compaction_pause: Duration::from_millis(1),
+        compaction_keys: 1000,
+        early_election: true,
         heartbeat: HEARTBEAT,
         election_ticks: 10,
         pre_vote: true,

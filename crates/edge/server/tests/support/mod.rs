@@ -60,6 +60,8 @@ fn engine_config(path: &std::path::Path) -> engine::Config {
         },
         compaction: None,
         compaction_pause: Duration::from_millis(1),
+        compaction_keys: 1000,
+        early_election: true,
         heartbeat: Duration::from_millis(100),
         election_ticks: 10,
         pre_vote: true,
@@ -101,6 +103,10 @@ fn server_config(path: &std::path::Path) -> ServerConfig {
         gateway: true,
         tls: server::ListenerTls::default(),
         features: Vec::new(),
+        profiles: false,
+        usage: server::UsageConfig::default(),
+        audit: None,
+        traces: None,
         warning_apply: Duration::from_secs(1),
     }
 }

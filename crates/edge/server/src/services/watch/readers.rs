@@ -46,7 +46,7 @@ impl<'a> Readers<'a> {
             Err(error) => return Some(reason(&error.into())),
         };
         let refused = refusal(&self.engine.auth(), caller.who(), &create.range());
-        if caller != Identity::default() {
+        if !caller.is_nobody() {
             self.user = caller;
         }
         refused
