@@ -151,6 +151,14 @@ impl Mailbox {
         Some(item)
     }
 
+    /// For whom the oldest entry is, and its revision, if it is one of events.
+    pub(crate) fn oldest(&self) -> Option<(Address, i64)> {
+        match self.queue.lock().items.front() {
+            Some(Item::Events { to, events, .. }) => Some((*to, events.revision)),
+            _ => None,
+        }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.queue.lock().items.is_empty()
     }

@@ -21,6 +21,9 @@ use crate::request::Request;
 use crate::response::{Body, NO_WATCHER, Response};
 use crate::watcher::{State, Watcher};
 
+pub use lagging::Lagging;
+
+mod lagging;
 mod progress;
 mod requests;
 mod revoke;

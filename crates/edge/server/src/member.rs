@@ -146,7 +146,11 @@ impl Server {
         registry.register(Box::new(HubMetrics::new(Arc::clone(
             running.engine().hub(),
         ))?))?;
-        let metrics = Metrics::new(registry, &config.features)?;
+        let metrics = Metrics::new(
+            registry,
+            &config.features,
+            config.engine.member_dir.describe("").into(),
+        )?;
         let observers = Arc::new(observers(config).map_err(ServerError::Thread)?);
         metrics.set_observers(Arc::clone(&observers));
         if observers.tracer.is_some() {
@@ -162,8 +166,13 @@ impl Server {
             move |thread| {
                 let handle = Handle::start(engine.clone(), thread);
                 rpc::Services {
-                    grpc: Services::new(handle.clone(), Arc::clone(&scratch), observers.clone())
-                        .into(),
+                    grpc: Services::new(
+                        handle.clone(),
+                        Arc::clone(&scratch),
+                        observers.clone(),
+                        metrics.lags(),
+                    )
+                    .into(),
                     http: Http::new(handle, metrics.clone(), gateway, peers.clone(), profiles)
                         .into(),
                 }

@@ -4,6 +4,7 @@ mod audit;
 mod client;
 mod dashboard;
 mod profiles;
+mod usage;
 
 /// A collector with OpenTelemetry's own messages, in Go.
 #[test]

@@ -25,7 +25,16 @@ macro_rules! numbers {
     };
 }
 
-numbers!(u64, i64, i32, f64);
+numbers!(u64, i64, i32);
+
+impl Value for f64 {
+    fn show(&self) -> String {
+        match *self {
+            Self::INFINITY => "+Inf".to_owned(),
+            number => number.to_string(),
+        }
+    }
+}
 
 impl Value for bool {
     fn show(&self) -> String {

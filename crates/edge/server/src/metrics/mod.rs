@@ -3,10 +3,12 @@
 //! Counters of the threads live in a registry; what can be read off the state is read off it when
 //! somebody scrapes, and costs nothing in between.
 
+mod disk;
 mod exposition;
 mod health;
 mod process;
 
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use prometheus::{IntCounterVec, Opts, Registry, TextEncoder};
@@ -16,7 +18,8 @@ use types::MemberId;
 
 use crate::engine::Engine;
 use crate::member::Feature;
-use crate::services::{Observers, Row};
+use crate::services::{Lag, Lags, Observers, Row};
+use disk::Disk;
 use exposition::Exposition;
 pub(crate) use health::HealthMeters;
 
@@ -32,6 +35,8 @@ pub(crate) struct Metrics {
     features: Arc<[Feature]>,
     calls: Arc<OnceLock<Arc<rpc::Metrics>>>,
     observers: Arc<OnceLock<Arc<Observers>>>,
+    lags: Arc<Lags>,
+    disk: Arc<Disk>,
 }
 
 impl Metrics {
@@ -39,7 +44,11 @@ impl Metrics {
     ///
     /// # Errors
     /// When a name is registered already.
-    pub(crate) fn new(registry: Registry, features: &[Feature]) -> prometheus::Result<Self> {
+    pub(crate) fn new(
+        registry: Registry,
+        features: &[Feature],
+        directory: PathBuf,
+    ) -> prometheus::Result<Self> {
         let health = HealthMeters::new(&registry)?;
         let scrapes = Opts::new(
             "promhttp_metric_handler_requests_total",
@@ -57,6 +66,8 @@ impl Metrics {
             features: features.into(),
             calls: Arc::default(),
             observers: Arc::default(),
+            lags: Arc::default(),
+            disk: Arc::new(Disk::new(directory)),
         })
     }
 
@@ -78,6 +89,12 @@ impl Metrics {
         let _ = self.observers.set(observers);
     }
 
+    /// Where streams tell how far they are behind.
+    #[must_use]
+    pub(crate) fn lags(&self) -> Arc<Lags> {
+        Arc::clone(&self.lags)
+    }
+
     /// The text of one scrape.
     #[must_use]
     pub(crate) fn render(&self, engine: &Engine) -> String {
@@ -93,6 +110,12 @@ impl Metrics {
                 feature.enabled,
             );
         }
+        let limits = engine.limits();
+        let used = engine.reader().stats().total_bytes;
+        let room = limits.quota_bytes.map(|quota| quota.saturating_sub(used));
+        self.disk.render(room, &mut out);
+        let current = engine.reader().revisions().current;
+        lags(&self.lags.furthest(current), &mut out);
         if let Some(observers) = self.observers.get() {
             observed(observers, &mut out);
         }
@@ -132,6 +155,24 @@ fn observed(observers: &Observers, out: &mut Exposition) {
         out.counter("magnetite_traces_sent_total", help, sent);
         let help = "Spans that were dropped.";
         out.counter("magnetite_traces_lost_total", help, lost);
+    }
+}
+
+/// The watchers that are furthest behind.
+fn lags(lags: &[(Lag, i64)], out: &mut Exposition) {
+    for (lag, by) in lags {
+        let (stream, watch_id) = (lag.stream.to_string(), lag.watch_id.to_string());
+        out.labelled_gauge(
+            "magnetite_watch_lag_revisions",
+            "Revisions that a watcher is behind, of the watchers that are furthest.",
+            &[
+                ("client", &lag.client),
+                ("stream", &stream),
+                ("watch_id", &watch_id),
+                ("key", &lag.key),
+            ],
+            *by,
+        );
     }
 }
 

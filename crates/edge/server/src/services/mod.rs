@@ -48,7 +48,7 @@ use identity::Identity;
 pub(crate) use error::internal;
 pub use observe::UsageConfig;
 pub(crate) use observe::{Observers, Row, Usage};
-pub(crate) use watch::HubMetrics;
+pub(crate) use watch::{HubMetrics, Lag, Lags};
 
 /// Pause between two looks at whether the NOSPACE alarm is raised.
 const ALARM_PAUSE: Duration = Duration::from_millis(2);
@@ -61,6 +61,7 @@ pub(crate) struct Services {
     known: Box<[Known]>,
     /// None when nobody wants to know of calls.
     observers: Option<Arc<Observers>>,
+    lags: Arc<Lags>,
 }
 
 impl Services {
@@ -71,12 +72,14 @@ impl Services {
         handle: Handle,
         scratch: Arc<dyn Dir>,
         observers: Option<Arc<Observers>>,
+        lags: Arc<Lags>,
     ) -> Self {
         Self {
             handle,
             scratch,
             known: proto::METHODS.iter().map(Known::of).collect(),
             observers,
+            lags,
         }
     }
 

@@ -6,6 +6,7 @@
 //! take about a millisecond, and other calls of the thread have their turn between them.
 
 mod history;
+mod lags;
 mod metrics;
 mod readers;
 
@@ -24,10 +25,12 @@ use tokio::time::{Interval, MissedTickBehavior, interval_at};
 use watch::{Body, Create, Filters, Identity, Limits, Request, Response, Step, Stream};
 
 use self::history::Store;
+use self::lags::StreamLag;
 use self::readers::Readers;
 use super::{Services, decode, error};
 use crate::engine::{Engine, Sent};
 
+pub(crate) use self::lags::{Lag, Lags};
 pub(crate) use self::metrics::HubMetrics;
 
 impl Services {
@@ -44,6 +47,7 @@ impl Services {
         let mut is_open = true;
         loop {
             let pumped = session.pump()?;
+            session.lag.look(&session.stream, pumped != Pumped::Idle);
             tokio::select! {
                 biased;
                 message = inbound.next(), if is_open && session.stream.accepts_requests() => {
@@ -85,6 +89,7 @@ struct Session<'a> {
     readers: Readers<'a>,
     store: Store<'a>,
     stream: Stream,
+    lag: StreamLag,
     outbound: &'a Outbound,
 }
 
@@ -116,6 +121,7 @@ impl<'a> Session<'a> {
             readers: Readers::new(engine),
             store: Store::new(engine),
             stream: Stream::new(Arc::clone(engine.hub()), wake, limits),
+            lag: StreamLag::new(Arc::clone(&services.lags), call.peer().to_string()),
             outbound,
         }
     }
