@@ -47,6 +47,11 @@ impl Default for Logger {
 }
 
 impl Logger {
+    /// JSON on stderr, from that level on.
+    pub(crate) fn to_stderr(level: Level) -> Self {
+        Self::new(level, Format::Json, vec![Output::Stderr])
+    }
+
     /// A logger that writes nothing.
     #[cfg(test)]
     pub(crate) fn silent() -> Self {

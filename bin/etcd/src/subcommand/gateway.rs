@@ -7,6 +7,7 @@ use std::time::Duration;
 use proxy::forward::{self, Config, Endpoint, ForwardError, Forwarder};
 
 use super::Command;
+use super::endpoints::{self, Found};
 use super::flags::{Flag, Kind, Values};
 use crate::failure::{self, GoIo};
 use crate::life::{FAILED, complain, print};
@@ -114,21 +115,28 @@ fn config(values: &Values, log: &Logger) -> Result<Config, String> {
     let listen = values.text("listen-addr").to_owned();
     let said = |error: ForwardError| failure::chain(&error);
     let (listen, addresses) = forward::listen_address(&listen).map_err(said)?;
-    let domain = values.text("discovery-srv");
-    if !domain.is_empty() {
-        return Err("etcd gateway: --discovery-srv is not built yet".to_owned());
-    }
     let trusted_ca = match values.text("trusted-ca-file") {
         "" => None,
         path => Some(PathBuf::from(path)),
     };
-    let given = values.list("endpoints");
-    let endpoints = given
-        .iter()
-        .map(|text| Endpoint::parse(text, trusted_ca.is_some()))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(said)?;
-    let verifier = forward::verifier(trusted_ca).map_err(said)?;
+    let (endpoints, verifier) = match endpoints::found(values, log)? {
+        Found::Given(given) => {
+            let prove = trusted_ca.is_some();
+            let parsed = given.iter().map(|text| Endpoint::parse(text, prove));
+            let parsed = parsed.collect::<Result<Vec<_>, _>>();
+            (parsed, trusted_ca.map(Some))
+        }
+        Found::Discovered(found) => {
+            let prove = !values.is_on("insecure-discovery");
+            let ranked = found
+                .iter()
+                .map(|found| Endpoint::ranked(&found.url, prove, found.priority, found.weight));
+            // Without a file, the authorities that the system trusts.
+            (ranked.collect(), prove.then_some(trusted_ca))
+        }
+    };
+    let endpoints = endpoints.map_err(said)?;
+    let verifier = verifier.map(forward::verifier).transpose().map_err(said)?;
     forward::check_no_loop(&listen, &addresses, &endpoints).map_err(said)?;
     let connections_max = descriptors::connections_max().map_err(|error| error.to_string())?;
     let endpoints = forward::verified(endpoints, verifier.as_ref(), |endpoint, error| {

@@ -1,12 +1,27 @@
-//! `etcd grpc-proxy start`: the API, served from other members.
+//! `etcd grpc-proxy start`: the API, served from members.
 
+mod secure;
 mod table;
 
 use std::process::ExitCode;
+use std::time::Duration;
+
+use proxy::grpc::{Config, GrpcProxy, ProxyError, Resolver};
+use rpc::{AccessControl, BindError, Keepalive, ListenAddress, Timing};
 
 use super::Command;
+use super::endpoints::{self, Found};
 use super::flags::Values;
+use crate::failure::{self, GoIo};
 use crate::life::{FAILED, complain};
+use crate::logging::field::fields;
+use crate::logging::{self, Level, Logger};
+use crate::{descriptors, notify};
+
+/// Largest message that is taken from a caller, as Go's gRPC library has it.
+const MESSAGE_BYTES_MAX: usize = 4 << 20;
+/// How long an attempt to reach a member may take.
+const DIAL_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) const COMMAND: Command = Command {
     name: "grpc-proxy",
@@ -17,14 +32,42 @@ pub(super) const COMMAND: Command = Command {
 };
 
 fn run(values: &Values) -> ExitCode {
-    complain(&match check(values) {
-        Err(refusal) => refusal,
-        Ok(()) => "etcd grpc-proxy is not built yet".to_owned(),
+    let log = Logger::to_stderr(match values.is_on("debug") {
+        true => Level::Debug,
+        false => Level::Info,
     });
+    logging::layer::install(&log);
+    let config = match check(values).and_then(|()| config(values, &log)) {
+        Ok(config) => config,
+        Err(refusal) => {
+            complain(&refusal);
+            return FAILED.into();
+        }
+    };
+    let listen = values.text("listen-addr");
+    log.info(
+        "listening for gRPC proxy client requests",
+        fields!["address" => listen],
+    );
+    let proxy = match GrpcProxy::start(config) {
+        Ok(proxy) => proxy,
+        Err(ProxyError::Bind(BindError { address, source })) => {
+            complain(&format!("listen tcp {address}: bind: {}", GoIo(&source)));
+            return FAILED.into();
+        }
+        Err(error) => {
+            complain(&failure::chain(&error));
+            return FAILED.into();
+        }
+    };
+    log.info("started gRPC proxy", fields!["address" => listen]);
+    notify::ready(&log);
+    proxy.run();
+    log.fatal("the proxy has ended", &[]);
     FAILED.into()
 }
 
-/// Refuses what does not go together.
+/// Refuses what does not go together, and what is not built.
 fn check(values: &Values) -> Result<(), String> {
     let (prefix, ttl) = (values.text("resolver-prefix"), values.int("resolver-ttl"));
     if !prefix.is_empty() && ttl < 1 {
@@ -33,8 +76,115 @@ fn check(values: &Values) -> Result<(), String> {
     if prefix.is_empty() && ttl > 0 {
         return Err(format!("invalid resolver-prefix {prefix:?}"));
     }
-    if values.is_on("auto-tls") && values.uint("self-signed-cert-validity") == 0 {
-        return Err("selfSignedCertValidity is invalid,it should be greater than 0".to_owned());
+    if !prefix.is_empty() && values.text("advertise-client-url").is_empty() {
+        return Err("invalid advertise-client-url \"\"".to_owned());
+    }
+    for name in ["enable-pprof"] {
+        if values.is_on(name) {
+            return Err(format!("etcd grpc-proxy: --{name} is not built yet"));
+        }
+    }
+    if !values.text("experimental-leasing-prefix").is_empty() {
+        let flag = "--experimental-leasing-prefix";
+        return Err(format!("etcd grpc-proxy: {flag} is not built yet"));
     }
     Ok(())
+}
+
+/// What the flags ask for, or what is wrong with them.
+fn config(values: &Values, log: &Logger) -> Result<Config, String> {
+    let secure = secure::secure(values, log)?;
+    let listen = listen_address(values.text("listen-addr"))?;
+    let metrics = match values.text("metrics-addr") {
+        "" => None,
+        url => {
+            let address: ListenAddress = url.parse().map_err(|_| cannot_parse(url))?;
+            let security = secure.listener(address.is_secured())?;
+            Some((address, security))
+        }
+    };
+    let endpoints = match endpoints::found(values, log)? {
+        Found::Given(endpoints) => endpoints,
+        Found::Discovered(targets) => targets.into_iter().map(|target| target.url).collect(),
+    };
+    let has_tls = secure.has_pair();
+    let listen = (listen.secured(has_tls), secure.listener(has_tls)?);
+    let prefix = values.text("resolver-prefix");
+    Ok(Config {
+        rpc: rpc_config(values)?,
+        listen,
+        metrics,
+        client: client::Config {
+            endpoints,
+            dial_timeout: DIAL_TIMEOUT,
+            keepalive_time: values.duration("dial-keepalive-time").unwrap_or_default(),
+            keepalive_timeout: values
+                .duration("dial-keepalive-timeout")
+                .unwrap_or_default(),
+            keepalive_without_calls: values.is_on("permit-without-stream"),
+            send_bytes_max: bytes(values, "max-send-bytes"),
+            receive_bytes_max: bytes(values, "max-recv-bytes"),
+            credentials: client::Credentials::None,
+            tls_by_default: secure.towards_members(),
+            tls: secure.members,
+        },
+        sync_interval: values.duration("endpoints-auto-sync-interval"),
+        namespace: values.text("namespace").to_owned(),
+        advertised: values.text("advertise-client-url").to_owned(),
+        resolver: (!prefix.is_empty()).then(|| Resolver {
+            prefix: prefix.trim_end_matches('/').to_owned(),
+            ttl: values.int("resolver-ttl"),
+        }),
+        host_name: rustix::system::uname()
+            .nodename()
+            .to_string_lossy()
+            .into_owned(),
+        ordered: values.is_on("experimental-serializable-ordering"),
+        logs_calls: values.is_on("experimental-enable-grpc-logging"),
+    })
+}
+
+fn rpc_config(values: &Values) -> Result<rpc::Config, String> {
+    let (interval, timeout) = (
+        values.duration("grpc-keepalive-interval"),
+        values.duration("grpc-keepalive-timeout"),
+    );
+    let connections_max = descriptors::connections_max().map_err(|error| error.to_string())?;
+    Ok(rpc::Config {
+        threads: std::thread::available_parallelism().map_or(1, Into::into),
+        connections_max,
+        message_bytes_max: MESSAGE_BYTES_MAX.max(bytes(values, "max-send-bytes")),
+        max_concurrent_streams: u32::try_from(values.uint("max-concurrent-streams"))
+            .unwrap_or(u32::MAX),
+        keepalive: interval
+            .zip(timeout)
+            .map(|(interval, timeout)| Keepalive { interval, timeout }),
+        access: AccessControl::default(),
+        timing: Timing::default(),
+    })
+}
+
+/// A limit in bytes; what is no size is no limit.
+fn bytes(values: &Values, name: &str) -> usize {
+    let limit = usize::try_from(values.int(name));
+    limit.ok().filter(|limit| *limit > 0).unwrap_or(usize::MAX)
+}
+
+/// A place to listen, written as `host:port`.
+fn listen_address(text: &str) -> Result<ListenAddress, String> {
+    let bare = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let (host, port) = bare.rsplit_once(':').ok_or_else(|| cannot_parse(text))?;
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    Ok(ListenAddress::Tcp {
+        host: match host {
+            "" => "0.0.0.0".to_owned(),
+            host => host.to_owned(),
+        },
+        port: port.parse().map_err(|_| cannot_parse(text))?,
+        tls: false,
+    })
+}
+
+fn cannot_parse(text: &str) -> String {
+    format!("cannot parse {text:?}")
 }

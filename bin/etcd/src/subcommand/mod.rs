@@ -3,6 +3,7 @@
 //! Their flags are GNU's, they read no environment and no file, and signals have their default
 //! action, as in etcd.
 
+mod endpoints;
 mod flags;
 mod gateway;
 mod grpc_proxy;

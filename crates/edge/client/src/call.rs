@@ -20,6 +20,7 @@ use tonic::metadata::AsciiMetadataValue;
 use crate::config::{Config, Credentials};
 use crate::endpoint::Endpoint;
 use crate::error::ClientError;
+use crate::relay::Caller;
 use crate::transport::{Failure, Headers, Transport};
 
 /// The pause after all endpoints were tried once; it doubles up to [`PAUSE_MAX`].
@@ -53,6 +54,8 @@ pub(crate) struct Rpc {
 pub struct Client {
     shared: Arc<Shared>,
     deadline: Option<Instant>,
+    /// Whose calls these are, instead of the login's.
+    caller: Option<Caller>,
 }
 
 #[derive(Debug)]
@@ -67,6 +70,15 @@ impl Client {
     /// Prepares a client and logs in when there is a password. Members are dialled by the first
     /// call that needs them.
     pub async fn connect(config: Config) -> Result<Self, ClientError> {
+        let client = Self::prepare(config)?;
+        if client.has_password() {
+            let login = client.within(client.shared.config.dial_timeout);
+            login.login().await?;
+        }
+        Ok(client)
+    }
+
+    pub(crate) fn prepare(config: Config) -> Result<Self, ClientError> {
         let transport = Transport::new(&config)?;
         let token = match &config.credentials {
             Credentials::Token(token) => Some(header(token)?),
@@ -77,25 +89,29 @@ impl Client {
             token: Mutex::new(token),
             config,
         };
-        let client = Self {
+        Ok(Self {
             shared: Arc::new(shared),
             deadline: None,
-        };
-        if client.has_password() {
-            let login = client.within(client.shared.config.dial_timeout);
-            login.login().await?;
-        }
-        Ok(client)
+            caller: None,
+        })
     }
 
     /// A handle whose calls all end `timeout` from now.
     #[must_use]
     pub fn within(&self, timeout: Duration) -> Self {
-        // A timeout beyond what the clock can hold is no deadline.
-        let deadline = Instant::now().checked_add(timeout);
         Self {
-            shared: Arc::clone(&self.shared),
-            deadline,
+            // A timeout beyond what the clock can hold is no deadline.
+            deadline: Instant::now().checked_add(timeout),
+            ..self.clone()
+        }
+    }
+
+    /// A handle whose calls are made for somebody else.
+    #[must_use]
+    pub fn on_behalf(&self, caller: Caller) -> Self {
+        Self {
+            caller: Some(caller),
+            ..self.clone()
         }
     }
 
@@ -213,7 +229,8 @@ impl Client {
     }
 
     fn has_password(&self) -> bool {
-        matches!(self.shared.config.credentials, Credentials::Password { .. })
+        self.caller.is_none()
+            && matches!(self.shared.config.credentials, Credentials::Password { .. })
     }
 
     fn set_token(&self, token: Option<AsciiMetadataValue>) {
@@ -230,6 +247,13 @@ impl Client {
     }
 
     fn headers(&self, require_leader: bool) -> Headers {
+        if let Some(caller) = &self.caller {
+            return Headers {
+                token: caller.token.clone(),
+                require_leader: require_leader || caller.require_leader,
+                timeout: self.remaining(),
+            };
+        }
         let token = self
             .shared
             .token
@@ -252,6 +276,8 @@ struct Attempts<'a> {
     logged_in: bool,
     pause: Duration,
     cause: Option<String>,
+    /// When nobody is looked for any more.
+    patience: Option<Instant>,
 }
 
 impl<'a> Attempts<'a> {
@@ -264,6 +290,10 @@ impl<'a> Attempts<'a> {
             logged_in: false,
             pause: PAUSE_MIN,
             cause: None,
+            patience: client
+                .caller
+                .as_ref()
+                .map(|caller| Instant::now() + caller.patience),
         }
     }
 
@@ -296,7 +326,14 @@ impl<'a> Attempts<'a> {
     }
 
     async fn after_without_login(&mut self, failure: Failure) -> Result<(), ClientError> {
+        let is_patient = self.patience.is_none_or(|end| Instant::now() < end);
         if let Some(cause) = failure.unsent {
+            if !is_patient {
+                return Err(ClientError::Status {
+                    code: Code::Unavailable,
+                    message: format!("transport: {cause}"),
+                });
+            }
             self.cause = Some(cause);
             self.unsent += 1;
             // Every endpoint gets its chance before the first pause.
@@ -309,7 +346,7 @@ impl<'a> Attempts<'a> {
             return Ok(());
         }
         let unavailable = failure.error.code() == Code::Unavailable;
-        if unavailable && self.rpc.repeatable && self.repeats < REPEATS_MAX {
+        if unavailable && is_patient && self.rpc.repeatable && self.repeats < REPEATS_MAX {
             self.repeats += 1;
             return self.rest().await;
         }

@@ -26,10 +26,12 @@ pub struct Config {
     pub endpoints: Vec<String>,
     /// How long one attempt to connect, and a login, may take.
     pub dial_timeout: Duration,
-    /// How long a connection with open calls may be silent before it is probed.
+    /// How long a connection with open calls may be silent before it is probed; zero for ever.
     pub keepalive_time: Duration,
     /// How long a probe may stay unanswered before the connection counts as lost.
     pub keepalive_timeout: Duration,
+    /// Whether connections without open calls are probed, too.
+    pub keepalive_without_calls: bool,
     /// The largest message to send, in bytes.
     pub send_bytes_max: usize,
     /// The largest message to receive, in bytes.
@@ -52,6 +54,7 @@ impl Default for Config {
             dial_timeout: Duration::from_secs(2),
             keepalive_time: Duration::from_secs(2),
             keepalive_timeout: Duration::from_secs(6),
+            keepalive_without_calls: false,
             send_bytes_max: SEND_BYTES_MAX,
             receive_bytes_max: i32::MAX as usize,
             credentials: Credentials::None,

@@ -15,6 +15,7 @@ mod dial;
 mod endpoint;
 mod error;
 mod keepalive;
+mod relay;
 mod transport;
 mod watch;
 
@@ -24,4 +25,5 @@ pub use config::{Config, Credentials};
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::ClientError;
 pub use keepalive::KeepAlive;
+pub use relay::{Caller, Raw};
 pub use watch::{Watch, Watcher};

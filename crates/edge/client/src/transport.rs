@@ -246,9 +246,13 @@ impl Link {
         let dialer = Dialer::from_shared(uri)
             .map_err(|_| malformed())?
             .connect_timeout(config.dial_timeout)
-            .http2_keep_alive_interval(config.keepalive_time.max(KEEPALIVE_TIME_MIN))
             .keep_alive_timeout(config.keepalive_timeout)
+            .keep_alive_while_idle(config.keepalive_without_calls)
             .tcp_nodelay(true);
+        let dialer = match config.keepalive_time {
+            Duration::ZERO => dialer,
+            time => dialer.http2_keep_alive_interval(time.max(KEEPALIVE_TIME_MIN)),
+        };
         let channel = match tls {
             None => dialer.connect_lazy(),
             Some(tls) => dialer.connect_with_connector_lazy(Dial {

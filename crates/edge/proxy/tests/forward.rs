@@ -110,7 +110,7 @@ fn endpoints_prove_who_they_are() {
     let good = Authority::new("good").unwrap();
     let bad = Authority::new("bad").unwrap();
     let ca = good.write(&dir.path().join("ca.pem")).unwrap();
-    let verifier = forward::verifier(Some(ca)).unwrap();
+    let verifier = Some(forward::verifier(Some(ca)).unwrap());
     let mut endpoints = Vec::new();
     for (authority, name) in [(&good, "good"), (&bad, "bad")] {
         let files = authority.issue(&Wish::default()).unwrap();

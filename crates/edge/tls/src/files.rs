@@ -11,6 +11,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
 use crate::error::TlsError;
+use crate::identity::Identity;
 
 /// No certificate, key or list is larger; a path to a huge file must not fill the memory.
 pub(crate) const FILE_BYTES_MAX: u64 = 64 << 20;
@@ -25,6 +26,16 @@ pub struct Pair {
 }
 
 impl Pair {
+    /// The common name of the certificate; empty when it has none.
+    ///
+    /// # Errors
+    /// [`TlsError`] when there is no certificate in the file.
+    pub fn common_name(&self) -> Result<String, TlsError> {
+        let chain = certificates(&self.cert)?;
+        let holder = chain.first().and_then(Identity::of);
+        Ok(holder.unwrap_or_default().common_name)
+    }
+
     pub(crate) fn paths(&self) -> [PathBuf; 2] {
         [self.cert.clone(), self.key.clone()]
     }

@@ -37,7 +37,7 @@ func (e *env) hash(revision int64) *clientv3.HashKVResponse {
 // visit asks an HTTP endpoint of the member.
 func (e *env) visit(path string) (int, string) {
 	e.Helper()
-	response, err := http.Get(e.member.Endpoint() + path)
+	response, err := http.Get(e.member.Direct() + path)
 	e.check(err)
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
@@ -73,7 +73,7 @@ func TestMaintenanceMembers(t *testing.T) {
 	e.equal("members", len(found.Members), 1)
 	member := found.Members[0]
 	e.equal("name", member.Name, "default")
-	e.equal("client URLs", member.ClientURLs, []string{e.member.Endpoint()})
+	e.equal("client URLs", member.ClientURLs, []string{e.member.Direct()})
 	e.equal("peer URLs", len(member.PeerURLs), 1)
 	e.equal("id", member.ID, found.Header.MemberId)
 	e.equal("no revision", found.Header.Revision, int64(0))

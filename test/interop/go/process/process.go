@@ -23,6 +23,10 @@ import (
 // Program is the variable of the environment that names the binary under test.
 const Program = "ETCD_PROGRAM"
 
+// Front is the variable of the environment that puts a proxy between clients and the member: a
+// sub-command of the program, and flags for it.
+const Front = "ETCD_FRONT"
+
 // Real is the variable of the environment that makes a test program be etcd itself.
 const Real = "REAL_ETCD"
 
@@ -44,6 +48,8 @@ type Member struct {
 	other   string
 	process *exec.Cmd
 	ended   chan error
+	// Where clients find the proxy, if there is one.
+	front string
 }
 
 // Start starts a member with flags beside those for directory and URLs, waits until it serves, and
@@ -66,6 +72,48 @@ func New(t testing.TB, flags ...string) *Member {
 	}
 	t.Cleanup(m.cleanUp)
 	return m
+}
+
+// startFront starts the proxy that the environment asks for, and waits until it serves. It lives as
+// long as the test, whatever becomes of the member.
+func (m *Member) startFront() {
+	m.t.Helper()
+	words := strings.Fields(os.Getenv(Front))
+	if len(words) == 0 || m.front != "" {
+		return
+	}
+	url := freeURL(m.t)
+	address := strings.TrimPrefix(url, "http://")
+	arguments := append([]string{words[0], "start", "--listen-addr", address, "--endpoints", m.client}, words[1:]...)
+	log, err := os.Create(filepath.Join(m.dir, "front.log"))
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	defer log.Close()
+	process := exec.Command(os.Getenv(Program), arguments...)
+	process.Stdout, process.Stderr = log, log
+	process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := process.Start(); err != nil {
+		m.t.Fatal(err)
+	}
+	m.t.Cleanup(func() {
+		if m.t.Failed() {
+			text, _ := os.ReadFile(log.Name())
+			m.t.Logf("the log of the proxy:\n%s", text)
+		}
+		process.Process.Kill()
+		process.Wait()
+	})
+	for deadline := time.Now().Add(startLimit); ; time.Sleep(5 * time.Millisecond) {
+		if connection, err := net.Dial("tcp", address); err == nil {
+			connection.Close()
+			break
+		}
+		if time.Now().After(deadline) {
+			m.t.Fatal("the proxy does not listen")
+		}
+	}
+	m.front = url
 }
 
 // UseReal makes the following starts those of etcd itself, or of the binary under test again. The test
@@ -149,6 +197,7 @@ func (m *Member) AwaitReady() {
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
+	m.startFront()
 }
 
 func (m *Member) arguments() []string {
@@ -216,7 +265,7 @@ func (m *Member) Connect() *clientv3.Client {
 func (m *Member) ConnectAs(user, password string) *clientv3.Client {
 	m.t.Helper()
 	client, err := clientv3.New(clientv3.Config{
-		Endpoints:          []string{m.client},
+		Endpoints:          []string{m.Endpoint()},
 		Username:           user,
 		Password:           password,
 		DialTimeout:        startLimit,
@@ -230,8 +279,16 @@ func (m *Member) ConnectAs(user, password string) *clientv3.Client {
 	return client
 }
 
-// Endpoint is where clients reach the member.
-func (m *Member) Endpoint() string { return m.client }
+// Endpoint is where clients reach the member, or the proxy before it.
+func (m *Member) Endpoint() string {
+	if m.front != "" {
+		return m.front
+	}
+	return m.client
+}
+
+// Direct is where the member itself is reached.
+func (m *Member) Direct() string { return m.client }
 
 // DataDir is the member's data directory.
 func (m *Member) DataDir() string { return filepath.Join(m.dir, "data") }

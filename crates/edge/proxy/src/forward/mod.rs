@@ -98,20 +98,18 @@ pub enum EndpointError {
     Late,
 }
 
-/// What endpoints that have to prove who they are are asked with, if there are authorities for it.
+/// What makes endpoints prove who they are: by certificates of these authorities, or of those that the
+/// system trusts.
 ///
 /// # Errors
 /// [`ForwardError::Tls`] when the file cannot be used.
-pub fn verifier(trusted_ca: Option<PathBuf>) -> Result<Option<ClientTls>, ForwardError> {
-    let Some(path) = trusted_ca else {
-        return Ok(None);
-    };
+pub fn verifier(trusted_ca: Option<PathBuf>) -> Result<ClientTls, ForwardError> {
     let files = ClientFiles {
-        trusted_ca: Some(path),
+        trusted_ca,
         protocols: vec![b"h2".to_vec()],
         ..ClientFiles::default()
     };
-    Ok(Some(ClientTls::new(files)?))
+    Ok(ClientTls::new(files)?)
 }
 
 /// Drops the endpoints that cannot prove who they are, and tells `refused` why. One that cannot be
