@@ -67,6 +67,9 @@ pub(crate) enum Command {
     /// Migrates schema of etcd data dir files to make them compatible with different etcd version
     #[command(help_template = TEMPLATE)]
     Migrate(Migrate),
+    /// Tells what is left of a cluster that lost its quorum, and rebuilds a member from it
+    #[command(help_template = TEMPLATE)]
+    Recover(Recover),
     /// Manages etcd node snapshots
     #[command(
         help_template = TEMPLATE,
@@ -145,6 +148,21 @@ pub(crate) struct Migrate {
     #[arg(long, value_name = "string", requires = "to_etcd")]
     pub(crate) to_wal_dir: Option<String>,
     /// Ignore migration failure and forcefully override storage version
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value = "false",
+          default_missing_value = "true", value_parser = go_bool, action = ArgAction::Set)]
+    pub(crate) force: bool,
+}
+
+/// Arguments of `recover`.
+#[derive(Args, Debug)]
+pub(crate) struct Recover {
+    /// The data directories that are left, of members that are not running
+    #[arg(value_name = "data-dir")]
+    pub(crate) data_dirs: Vec<String>,
+    /// Write the most advanced member here, to be started with --force-new-cluster
+    #[arg(long, value_name = "string")]
+    pub(crate) to: Option<String>,
+    /// Rebuild although the members that are left are a quorum
     #[arg(long, num_args = 0..=1, require_equals = true, default_value = "false",
           default_missing_value = "true", value_parser = go_bool, action = ArgAction::Set)]
     pub(crate) force: bool,

@@ -16,6 +16,7 @@ mod migrate;
 mod output;
 mod parse;
 mod place;
+mod recover;
 mod restore;
 mod run;
 mod size;

@@ -12,7 +12,7 @@ use crate::cli::{Cli, Command, Hashkv, Snapshot};
 use crate::complaint::complaint;
 use crate::failure::Failure;
 use crate::output::Format;
-use crate::{defrag, hashkv, migrate, restore, status};
+use crate::{defrag, hashkv, migrate, recover, restore, status};
 
 /// Runs the command that the arguments (with the program's name first) ask for.
 pub(crate) fn run(args: impl Iterator<Item = OsString>) -> Result<(), Failure> {
@@ -51,6 +51,9 @@ pub(crate) fn run(args: impl Iterator<Item = OsString>) -> Result<(), Failure> {
             Some(Snapshot::Restore(arguments)) => restore::run(arguments),
         },
         Some(Command::Defrag(arguments)) => defrag::run(arguments, global.timeout),
+        Some(Command::Recover(arguments)) => {
+            recover::run(arguments, global.timeout, &global.write_out)
+        }
         Some(Command::Migrate(arguments)) => migrate::run(arguments, global.timeout),
     }
 }

@@ -1,5 +1,7 @@
 //! `member`: who belongs to the cluster.
 
+mod replace;
+
 use std::fmt::Write as _;
 
 use proto::etcdserverpb::{
@@ -77,6 +79,7 @@ learner.",
             run: Run::Do(|invocation| Box::pin(promote(invocation))),
             ..Command::EMPTY
         },
+        replace::COMMAND,
     ],
     ..Command::EMPTY
 };

@@ -1,5 +1,8 @@
 //! `check datascale`: how much memory a number of keys needs.
 
+use std::time::Instant;
+
+use super::explain::Look;
 use super::load::Load;
 use super::metrics::resident_memory;
 use super::progress::Progress;
@@ -76,6 +79,8 @@ async fn run(invocation: Invocation) -> Result<(), Exit> {
         rate: None,
         until: None,
     };
+    let look = Look::at(&session.config.endpoints).await;
+    let began = Instant::now();
     let mut outcomes = load.run(&session).await?;
     let (mut report, mut progress, mut done) = (Report::default(), Progress::new(pairs), 0);
     while let Some(outcome) = outcomes.recv().await {
@@ -84,6 +89,8 @@ async fn run(invocation: Invocation) -> Result<(), Exit> {
         progress.set(done);
     }
     progress.finish();
+    look.explain(&session.config.endpoints, began.elapsed())
+        .await;
     let after = memory(&endpoint, "after").await;
     clean_up(&invocation, &session, &client, &prefix).await?;
     let used = after?.saturating_sub(before) as f64 / MEGABYTE;

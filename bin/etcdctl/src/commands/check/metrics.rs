@@ -1,4 +1,4 @@
-//! One number from a member's `/metrics` page.
+//! A member's `/metrics` page, and one number of it.
 
 use std::time::Duration;
 
@@ -13,10 +13,14 @@ const PAGE_BYTES_MAX: u64 = 16 << 20;
 
 /// The memory of a member's process, in bytes; the error is for the user.
 pub(super) async fn resident_memory(endpoint: &str) -> Result<u64, String> {
-    let page = timeout(PATIENCE, fetch(endpoint)).await;
-    let page = page.map_err(|_| "timed out".to_owned())??;
-    find(&page, "process_resident_memory_bytes")
+    find(&page(endpoint).await?, "process_resident_memory_bytes")
         .ok_or_else(|| "the member does not report it".to_owned())
+}
+
+/// The whole page; the error is for the user.
+pub(super) async fn page(endpoint: &str) -> Result<String, String> {
+    let page = timeout(PATIENCE, fetch(endpoint)).await;
+    page.map_err(|_| "timed out".to_owned())?
 }
 
 async fn fetch(endpoint: &str) -> Result<String, String> {

@@ -1,6 +1,7 @@
 //! `check`: how the cluster copes with a load.
 
 mod datascale;
+mod explain;
 mod load;
 mod metrics;
 mod perf;

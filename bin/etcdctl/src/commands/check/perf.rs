@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::explain::Look;
 use super::load::Load;
 use super::progress::Progress;
 use super::report::Report;
@@ -65,6 +66,7 @@ async fn run(invocation: Invocation) -> Result<(), Exit> {
         rate: Some(u64::from(rate)),
         until: Some(Duration::from_secs(SECONDS)),
     };
+    let look = Look::at(&session.config.endpoints).await;
     let mut outcomes = load.run(&session).await?;
     let start = Instant::now();
     let (mut report, mut progress) = (Report::default(), Progress::new(SECONDS));
@@ -74,6 +76,7 @@ async fn run(invocation: Invocation) -> Result<(), Exit> {
     }
     let took = start.elapsed();
     progress.finish();
+    look.explain(&session.config.endpoints, took).await;
     clean_up(&invocation, &session, &client, &prefix).await?;
     let (lines, good) = report.verdict(rate, took);
     print::line(&lines.join("\n"))?;
