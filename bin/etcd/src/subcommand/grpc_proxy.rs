@@ -159,6 +159,9 @@ fn rpc_config(values: &Values) -> Result<rpc::Config, String> {
         keepalive: interval
             .zip(timeout)
             .map(|(interval, timeout)| Keepalive { interval, timeout }),
+        ping_interval_min: values
+            .duration("grpc-keepalive-min-time")
+            .unwrap_or_default(),
         access: AccessControl::default(),
         timing: Timing::default(),
     })

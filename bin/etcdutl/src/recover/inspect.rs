@@ -153,7 +153,9 @@ fn voters(recovered: &Recovered) -> Vec<String> {
         }
     }
     let voters = members.into_iter().filter(|(_, votes)| *votes);
-    voters.map(|(id, _)| types::MemberId(id).to_string()).collect()
+    voters
+        .map(|(id, _)| types::MemberId(id).to_string())
+        .collect()
 }
 
 fn change(entry: &Entry) -> Option<Change> {

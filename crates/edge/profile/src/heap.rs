@@ -5,7 +5,6 @@
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
@@ -225,7 +224,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Sampling<A> {
         freed(memory as usize);
         // SAFETY: as the caller promised.
         let moved = unsafe { self.0.realloc(memory, layout, size) };
-        if moved != null_mut() {
+        if !moved.is_null() {
             allocated(moved as usize, size);
         }
         moved

@@ -264,7 +264,7 @@ impl Handler for Services {
         let began = Instant::now();
         let routed = &routes()[usize::from(call.method.0)];
         let outcome = Box::pin(self.serve(routed, &call, inbound, outbound)).await;
-        self.log(&call, began, outcome.as_ref().map(|()| ()));
+        self.log(&call, began, outcome.as_ref().copied());
         outcome
     }
 }
