@@ -17,7 +17,7 @@ fn top(profile: &[u8], options: &[&str]) -> String {
     let path = dir.path().join("profile.pb.gz");
     std::fs::write(&path, profile).unwrap();
     let output = Command::new("go")
-        .args(["tool", "pprof", "-top", "-nodecount=20"])
+        .args(["tool", "pprof", "-top", "-cum", "-nodecount=500"])
         .args(options)
         .arg(&path)
         .output()

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::client::{connect, get, page, put, until};
 
 /// The queries of etcd's well-known dashboards and alerts.
-const QUERIES: [&str; 38] = [
+const QUERIES: [&str; 37] = [
     "up == 1",
     "sum(etcd_server_has_leader)",
     "max(etcd_server_leader_changes_seen_total)",
@@ -41,7 +41,6 @@ const QUERIES: [&str; 38] = [
     "sum(rate(etcd_server_proposals_committed_total[5m]))",
     "sum(rate(etcd_server_proposals_applied_total[5m]))",
     "sum(rate(etcd_server_slow_apply_total[5m]))",
-    "sum(rate(etcd_server_slow_read_indexes_total[5m]))",
     "etcd_server_id",
     "etcd_server_version",
     "etcd_cluster_version",
@@ -76,10 +75,9 @@ fn prometheus() -> Result<PathBuf> {
         tool::run(&scratch, "apt-get", &["update"])?;
         tool::run(&scratch, "apt-get", &["download", "prometheus"])?;
     }
-    let files = std::fs::read_dir(&scratch)?.filter_map(|entry| Some(entry.ok()?.path()));
-    let package = files
-        .filter(|path| path.extension().is_some_and(|extension| extension == "deb"))
-        .next_back();
+    let is_package = |path: &PathBuf| path.extension().is_some_and(|end| end == "deb");
+    let mut files = std::fs::read_dir(&scratch)?.filter_map(|entry| Some(entry.ok()?.path()));
+    let package = files.find(is_package);
     let package = package.context("apt-get download left no package")?;
     let package = package.to_str().context("the package's path")?;
     tool::run(&scratch, "dpkg", &["-x", package, "."])?;

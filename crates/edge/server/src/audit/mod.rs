@@ -1,6 +1,6 @@
 //! The audit log: one line of JSON for each request, without values and secrets.
 //!
-//! A request is described ([`Subject`]), held against the [`Policy`], and written as a line into a
+//! A request is described, held against the [`Policy`], and written as a line into a
 //! bounded buffer, which a thread of its own empties. A log that cannot be written holds up nobody:
 //! its lines are dropped and counted, and the log says how many are missing once it can.
 
