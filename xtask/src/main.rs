@@ -4,6 +4,7 @@
 //! cargo xtask check        format, lints, docs, layers, licences, fast tests: before every commit
 //! cargo xtask test         everything that CI runs
 //! cargo xtask bench        the same load against this server and a real etcd member
+//! cargo xtask compat       ours against etcd and together with it; --long for hours of it
 //! cargo xtask fuzz         every fuzz target for a while
 //! cargo xtask sim          whole clusters from seeds
 //! cargo xtask dist         release binaries with checksums
@@ -11,6 +12,7 @@
 
 mod bench;
 mod check;
+mod compat;
 mod dist;
 mod fuzz;
 mod layers;
@@ -22,7 +24,8 @@ mod tidy;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask <check | test | bench | fuzz | sim | dist> [options]";
+const USAGE: &str =
+    "usage: cargo xtask <check | test | bench | compat | fuzz | sim | dist> [options]";
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -32,6 +35,7 @@ fn main() -> ExitCode {
         "check" => check::check(),
         "test" => test::test(),
         "bench" => bench::bench(&rest),
+        "compat" => compat::compat(&rest),
         "fuzz" => fuzz::fuzz(&rest),
         "sim" => sim::sim(&rest),
         "dist" => dist::dist(),

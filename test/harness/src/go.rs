@@ -13,6 +13,8 @@ use crate::{program, repository, tool};
 const MODULE: &str = "test/interop/go";
 /// The variable that tells the tests which binary to start.
 const PROGRAM: &str = "ETCD_PROGRAM";
+/// The variable that lets the tests run longer than usual.
+const LIMIT: &str = "GO_TEST_LIMIT";
 
 /// Test programs that are built, by package: each is linked once.
 static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
@@ -39,9 +41,10 @@ pub fn test_with(
     let tests = build(package, scratch)?;
     // The tests find the tool beside the server.
     program("etcdutl")?;
+    let limit = std::env::var(LIMIT).unwrap_or_else(|_| "10m".to_owned());
     let output = Command::new(&tests)
         .args(["-test.run", &format!("^Test{prefix}"), "-test.v"])
-        .args(["-test.parallel", "4", "-test.timeout", "10m"])
+        .args(["-test.parallel", "4", "-test.timeout", &limit])
         .env(PROGRAM, program("etcd")?)
         .envs(programs.iter().map(|(name, path)| (name, path)))
         .current_dir(repository(MODULE).join(package))

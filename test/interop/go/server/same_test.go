@@ -359,6 +359,9 @@ func (r *requests) compaction() *pb.CompactionRequest {
 	for r.fatal[revision] {
 		revision--
 	}
+	if revision == 0 {
+		revision-- // After a compaction to 0 a real etcd takes its hash for the current one.
+	}
 	if revision > r.compacted && revision <= r.revision {
 		r.compacted = revision
 		r.remember = append(r.remember, revision)
