@@ -10,8 +10,10 @@ mod file;
 mod lock;
 mod memory;
 mod real;
+mod scratch;
 
 pub use dir::{Dir, OpenMode};
 pub use file::{File, LockKind};
 pub use memory::{Counts, Crash, Faults, MemDir};
 pub use real::RealDir;
+pub use scratch::scratch;

@@ -6,6 +6,7 @@
 pub mod audit;
 pub mod credentials;
 pub mod engine;
+mod gentle;
 mod http;
 mod member;
 pub mod membership;

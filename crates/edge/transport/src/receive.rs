@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use disk::{Dir, File, OpenMode};
+use disk::{Dir, File};
 use peer::{FrameError, Message, SnapshotReader};
 use rpc::{Upload, UploadError};
 use tokio::time::timeout;
@@ -62,7 +62,7 @@ pub(crate) async fn read_head(upload: &mut Upload) -> Result<(Message, Bytes), R
     Err(ReceiveError::NoMessage)
 }
 
-/// Keeps the rest of the body in a file without a name, and makes it durable.
+/// Keeps the rest of the body in a file without a name.
 pub(crate) async fn keep(
     scratch: &Arc<dyn Dir>,
     first: Bytes,
@@ -84,8 +84,6 @@ pub(crate) async fn keep(
         }
     }
     writer.write().await?;
-    let file = Arc::clone(&writer.file);
-    blocking(move || file.sync_data()).await?;
     Ok((writer.file, writer.offset))
 }
 
@@ -117,10 +115,6 @@ async fn blocking<T: Send + 'static>(
 /// A new file whose name is gone at once: a crash leaves nothing behind.
 fn create(scratch: &dyn Dir) -> io::Result<Arc<dyn File>> {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
-    scratch.create_dir_all("")?;
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let name = format!("received-{number}.snap.db");
-    let file = scratch.open(&name, OpenMode::Truncate)?;
-    scratch.remove(&name)?;
-    Ok(file)
+    disk::scratch(scratch, &format!("received-{number}.snap.db"))
 }

@@ -14,14 +14,14 @@ use proto::error::{Code, Error};
 use rpc::Status;
 use tokio::sync::oneshot;
 
+use crate::gentle::{Way, give_way};
+
 /// What the hash looks at; the rest would be ignored in silence.
 const PASSWORD_BYTES_MAX: usize = 72;
 /// Jobs that may wait; more are refused.
 const WAITING_MAX: usize = 1024;
 /// Most threads.
 const THREADS_MAX: usize = 4;
-/// How much the threads give way to the others: about a tenth of their share.
-const NICE: i32 = 10;
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -115,8 +115,7 @@ fn start() -> SyncSender<Job> {
 }
 
 fn work(receiver: &Mutex<Receiver<Job>>) {
-    // On Linux this is the thread's own; elsewhere it may be refused, and nothing is lost.
-    let _ = rustix::process::nice(NICE);
+    give_way(Way::Most);
     loop {
         // The lock is held while waiting: whoever holds it gets the next job.
         let job = receiver.lock().recv();

@@ -9,13 +9,13 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use cluster::Membership;
-use disk::OpenMode;
 use raft::Message;
 use store::{Bucket, Snapshot};
 use types::SnapshotMark;
 
 use super::peers::Database;
 use super::shared::Engine;
+use crate::gentle::{Way, give_way};
 
 /// Most databases that are made at a time; a follower that comes later is tried again.
 const EXPORTS_MAX: usize = 2;
@@ -64,6 +64,7 @@ pub(super) fn begin(engine: &Engine, message: Message, view: Snapshot) {
     }
     let sender = engine.clone();
     let send = move || {
+        give_way(Way::Some);
         match make(&sender, message, &view) {
             Ok((message, database)) => match sender.peers() {
                 Some(peers) => peers.send_snapshot(message, database),
@@ -98,8 +99,7 @@ fn make(
         path: scratch.describe(&name),
         source,
     };
-    let file = scratch.open(&name, OpenMode::Truncate).map_err(named)?;
-    scratch.remove(&name).map_err(named)?;
+    let file = disk::scratch(&**scratch, &name).map_err(named)?;
     let len = convert::export(view, file.clone())?;
     message.snapshot = Some(Box::new(snapshot(engine, view)?));
     tracing::info!(

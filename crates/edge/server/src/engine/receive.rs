@@ -16,6 +16,7 @@ use super::boot::SharedDir;
 use super::install::{self, InstallError};
 use super::raft_thread::RaftInput;
 use super::shared::Engine;
+use crate::gentle::{Way, give_way};
 
 /// Where received snapshots become stores, and how.
 #[derive(Clone, Debug)]
@@ -58,6 +59,7 @@ pub(super) fn begin(engine: &Engine, message: Message, database: Arc<dyn File>) 
     }
     let receiver = engine.clone();
     let receive = move || {
+        give_way(Way::Some);
         let inbox = receiver.raft_inbox();
         inbox.push(RaftInput::Receiving(true));
         let made = make(&receiver, &message, database);

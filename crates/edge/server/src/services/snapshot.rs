@@ -1,14 +1,14 @@
 //! `Snapshot`: the whole store as a bbolt file, streamed with its checksum behind it.
 //!
-//! The file is made in the data directory, on a thread of the blocking pool, and has no name any
-//! more when it is sent: nothing is left behind, however the call ends.
+//! The file is made in the data directory, on a thread that gives way to others, and has no name:
+//! nothing is left behind, however the call ends.
 
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use disk::{Dir, OpenMode};
+use disk::Dir;
 use proto::etcdserverpb::{SnapshotRequest, SnapshotResponse};
 use rpc::{Inbound, Outbound, Status};
 use sha2::{Digest as _, Sha256};
@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
 use super::{Services, decode, encode, error, off_thread};
+use crate::gentle;
 
 /// Bytes of the file in one message.
 const BLOB_BYTES: usize = 32 * 1024;
@@ -36,6 +37,9 @@ enum SnapshotError {
     /// Reading the store or writing the file.
     #[error("cannot write the snapshot")]
     Write(#[from] convert::ExportError),
+    /// The thread that makes it.
+    #[error("cannot make the snapshot")]
+    Thread(#[source] io::Error),
     /// The client went away.
     #[error("the client went away")]
     Gone,
@@ -64,7 +68,11 @@ impl Services {
         // Two snapshots at a time must not meet in one file.
         let name = format!("snapshot.{}.tmp", self.handle.next_id());
         let (parts, mut ready) = mpsc::channel(READ_AHEAD);
-        let made = off_thread::run(move || produce(&snapshot, &*scratch, &name, &parts));
+        let produce = move || produce(&snapshot, &*scratch, &name, &parts);
+        let made = off_thread::run(move || {
+            let done = gentle::run("etcd-snapshot", produce);
+            done.map_err(SnapshotError::Thread)?
+        });
         let sent = async {
             while let Some(Part { remaining, blob }) = ready.recv().await {
                 let version = version.clone();
@@ -120,9 +128,7 @@ fn produce(
         path: scratch.describe(name),
         source,
     };
-    scratch.create_dir_all("").map_err(named)?;
-    let file = scratch.open(name, OpenMode::CreateNew).map_err(named)?;
-    scratch.remove(name).map_err(named)?;
+    let file = disk::scratch(scratch, name).map_err(named)?;
     let total = convert::export(snapshot, Arc::clone(&file))?;
     let mut digest = Sha256::new();
     let mut at = 0;
