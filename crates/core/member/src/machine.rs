@@ -33,6 +33,8 @@ pub enum Input {
     Message(Box<raft::Message>),
     /// A peer could not be reached: what was sent to it may be lost.
     Unreachable(MemberId),
+    /// Nobody listens any more where a peer was.
+    Gone(MemberId),
     /// A snapshot that [`Effects::messages`] asked for was delivered, or failed.
     SnapshotSent {
         /// To whom.
@@ -184,6 +186,7 @@ impl Member {
             Input::Read(ids) => self.reads.add(ids),
             Input::Message(message) => self.step(*message),
             Input::Unreachable(id) => self.raft.report_unreachable(id),
+            Input::Gone(id) => self.raft.report_gone(id),
             Input::SnapshotSent { to, delivered } => {
                 self.retention.snapshot_ends(to, self.now);
                 self.raft.report_snapshot(to, delivered);

@@ -31,6 +31,17 @@ impl Raft {
         }
     }
 
+    /// Tells that nobody listens any more where `id` was. If it leads, its lease is over, and this
+    /// member campaigns soon; the others decide by what they have heard. Without pre-vote a
+    /// campaign would disturb a leader that is well, so that nothing is done.
+    pub fn report_gone(&mut self, id: MemberId) {
+        let follows = matches!(self.state, State::Follower) && self.leader == id;
+        if follows && !id.is_none() && self.config.pre_vote {
+            self.leader = MemberId::NONE;
+            self.hurry_clock();
+        }
+    }
+
     pub(crate) fn may_campaign(&self) -> bool {
         !self.is_leader() && self.is_promotable() && !self.log.has_unapplied_conf_change()
     }

@@ -7,7 +7,7 @@
 //!
 //! ```text
 //!  Raft::tick, step, propose, propose_conf_change, read_index, transfer_leader, campaign
-//!  Raft::persisted, applied, apply_conf_change, compact, report_unreachable, report_snapshot
+//!  Raft::persisted, applied, apply_conf_change, compact, report_unreachable, report_gone, report_snapshot
 //!                      |
 //!                    Raft  ---- Raft::effects() at the end of each turn:
 //!                                 write       to the log, in order; answered by persisted(ticket)

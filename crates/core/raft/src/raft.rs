@@ -281,6 +281,14 @@ impl Raft {
         self.timeout = self.config.election_ticks + self.random.below(self.config.election_ticks);
     }
 
+    /// Leaves at most a part of the wait, drawn anew for the same reason. Whoever hears from a leader
+    /// waits in full again.
+    pub(crate) fn hurry_clock(&mut self) {
+        let most = self.config.election_ticks.div_ceil(2);
+        let wait = 1 + self.random.below(most);
+        self.elapsed = self.elapsed.max(self.timeout.saturating_sub(wait));
+    }
+
     fn hard_state(&self) -> HardState {
         HardState {
             term: self.term,

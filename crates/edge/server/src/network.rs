@@ -72,6 +72,10 @@ impl Inbox for Inbound {
         Self::unreachable(self, peer);
     }
 
+    fn gone(&self, peer: MemberId) {
+        Self::gone(self, peer);
+    }
+
     fn snapshot_sent(&self, peer: MemberId, delivered: bool) {
         Self::snapshot_sent(self, peer, delivered);
     }

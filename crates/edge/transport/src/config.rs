@@ -36,6 +36,8 @@ pub trait Inbox: Send + Sync + 'static {
     fn snapshot(&self, message: Message, database: Arc<dyn File>);
     /// Messages to this peer were lost.
     fn unreachable(&self, peer: MemberId);
+    /// Nobody listens any more where this peer was: its process has most likely ended.
+    fn gone(&self, peer: MemberId);
     /// A snapshot was delivered to this peer, or was not.
     fn snapshot_sent(&self, peer: MemberId, delivered: bool);
     /// Whether the id was a member once and can never be one again.

@@ -1,5 +1,6 @@
 //! The streams by which a peer sends to us: we dial, and read the answer's endless body.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,6 +50,18 @@ enum StreamError {
     Request(#[from] http::Error),
 }
 
+impl StreamError {
+    /// Whether nobody listens at the URL, on a host that is there to say so.
+    fn is_refused(&self) -> bool {
+        match self {
+            Self::Client(ClientError::Connect { source, .. }) => {
+                source.kind() == io::ErrorKind::ConnectionRefused
+            }
+            _ => false,
+        }
+    }
+}
+
 /// Keeps a stream of one kind open for as long as it is polled.
 pub(crate) async fn keep_reading(shared: Arc<Shared>, peer: Arc<Peer>, kind: StreamKind) {
     let mut pause = REDIAL_MIN;
@@ -69,6 +82,9 @@ pub(crate) async fn keep_reading(shared: Arc<Shared>, peer: Arc<Peer>, kind: Str
         if matches!(error, StreamError::Frame(_)) {
             peer.meters.received_failures.inc();
             tracing::warn!(peer = %peer.id, stream = kind.name(), %error, "closed a stream");
+        }
+        if error.is_refused() && peer.urls.is_only_one() {
+            shared.gone(&peer);
         }
         peer.lost(kind.name(), &chain(&error));
         pause = match started.elapsed() < READ_TIMEOUT {

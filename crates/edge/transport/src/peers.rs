@@ -171,6 +171,11 @@ impl Urls {
         urls.0.get(urls.1).cloned()
     }
 
+    /// Whether there is no other to try.
+    pub(crate) fn is_only_one(&self) -> bool {
+        self.0.lock().0.len() == 1
+    }
+
     /// The URL has failed: the next one is tried.
     pub(crate) fn failed(&self, url: &ListenAddress) {
         let mut urls = self.0.lock();

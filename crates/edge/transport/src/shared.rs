@@ -124,6 +124,13 @@ impl Shared {
         }
     }
 
+    /// Nobody listens where a peer was.
+    pub(crate) fn gone(&self, peer: &Peer) {
+        if !self.is_stopped() {
+            self.inbox.gone(peer.id);
+        }
+    }
+
     /// A peer says that we are no member any more.
     pub(crate) fn removed(&self, by: MemberId) {
         if !self.was_removed.swap(true, Ordering::AcqRel) {

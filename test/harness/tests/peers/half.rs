@@ -223,6 +223,8 @@ impl Inbox for Raft {
 
     fn unreachable(&self, _: MemberId) {}
 
+    fn gone(&self, _: MemberId) {}
+
     fn snapshot_sent(&self, _: MemberId, _: bool) {}
 
     fn is_removed(&self, _: MemberId) -> bool {

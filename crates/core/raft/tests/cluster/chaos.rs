@@ -156,9 +156,15 @@ impl Chaos {
         }
     }
 
-    /// Compaction, or a change of who is reachable.
+    /// Compaction, a change of who is reachable, or news that somebody is gone, true or not.
     fn disturb(&mut self, id: u64) {
-        match self.random.below(6) {
+        match self.random.below(8) {
+            6 | 7 => {
+                let gone = MemberId(self.any_member());
+                if let Some(raft) = &mut self.world.node(id).raft {
+                    raft.report_gone(gone);
+                }
+            }
             0 => drop(self.world.isolated.insert(id)),
             1 | 2 => self.world.isolated.clear(),
             _ => {

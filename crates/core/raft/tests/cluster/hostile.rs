@@ -208,6 +208,7 @@ fn feed(raft: &mut Raft, input: Input) {
         Input::Compact(index) => raft.compact(Index(index)),
         Input::Report(id, ok) => {
             raft.report_unreachable(MemberId(id));
+            raft.report_gone(MemberId(id));
             raft.report_snapshot(MemberId(id), ok);
         }
     }

@@ -17,7 +17,7 @@
 //! read 1 context | transfer 1 2 | step Vote from=2 to=1 term=3 index=4 logterm=2 [force]
 //! deliver [n] | settle | drop [1->2] | wire      the wire: one round, until quiet, lose, show
 //! pass n                                     n times: everybody ticks, then the wire settles
-//! isolate 1 | heal | unreachable 1 2
+//! isolate 1 | heal | unreachable 1 2 | gone 1 2
 //! slow 1 | persist 1 [n] | fast 1 | crash 1 [n] | restart 1 | compact 1 5
 //! status 1 | log 1
 //! quietly <command>                              without showing what happens
@@ -326,6 +326,7 @@ impl Script {
                 self.refused(id, result);
             }
             "unreachable" => raft.report_unreachable(MemberId(words.number(1))),
+            "gone" => raft.report_gone(MemberId(words.number(1))),
             _ => panic!("unknown command {verb}"),
         }
     }

@@ -61,6 +61,11 @@ impl Inbound {
         self.0.raft_inbox().push(RaftInput::Unreachable(peer));
     }
 
+    /// Nobody listens any more where this peer was.
+    pub fn gone(&self, peer: MemberId) {
+        self.0.raft_inbox().push(RaftInput::Gone(peer));
+    }
+
     /// A snapshot to this peer was delivered, or was not.
     pub fn snapshot_sent(&self, peer: MemberId, delivered: bool) {
         self.0.snapshot_sent(peer, delivered);

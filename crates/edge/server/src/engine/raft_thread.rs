@@ -51,6 +51,8 @@ pub(crate) enum RaftInput {
     Message(Box<Message>),
     /// Messages to a peer were lost.
     Unreachable(MemberId),
+    /// Nobody listens any more where a peer was.
+    Gone(MemberId),
     /// A snapshot to a peer was delivered, or was not.
     SnapshotSent { to: MemberId, delivered: bool },
     /// Another member is to lead.
@@ -137,6 +139,7 @@ impl RaftThread {
                     self.member.handle(Input::Message(message));
                 }
                 RaftInput::Unreachable(peer) => self.member.handle(Input::Unreachable(peer)),
+                RaftInput::Gone(peer) => self.member.handle(Input::Gone(peer)),
                 RaftInput::SnapshotSent { to, delivered } => {
                     self.member.handle(Input::SnapshotSent { to, delivered });
                 }

@@ -36,6 +36,7 @@ pub(crate) struct Told {
     pub(crate) messages: Vec<Message>,
     pub(crate) snapshots: Vec<(Message, Arc<dyn File>)>,
     pub(crate) unreachable: Vec<MemberId>,
+    pub(crate) gone: Vec<MemberId>,
     pub(crate) snapshots_sent: Vec<(MemberId, bool)>,
     pub(crate) removed_from_cluster: usize,
     /// Who is removed.
@@ -87,6 +88,10 @@ impl Inbox for Memory {
 
     fn unreachable(&self, peer: MemberId) {
         self.note(|told| told.unreachable.push(peer));
+    }
+
+    fn gone(&self, peer: MemberId) {
+        self.note(|told| told.gone.push(peer));
     }
 
     fn snapshot_sent(&self, peer: MemberId, delivered: bool) {

@@ -103,7 +103,8 @@ fn appends_keep_their_order() {
     nodes.into_iter().for_each(Node::stop);
 }
 
-/// A member that comes back is talked to again, without anybody telling.
+/// A member that ends is known to be gone at once, and talked to again when it comes back, without
+/// anybody telling.
 #[test]
 fn restart() {
     let (one, two) = (Node::start(1), Node::start(2));
@@ -116,6 +117,8 @@ fn restart() {
         .send(vec![message(MessageKind::Vote, one.id, MemberId(2), 2)]);
     one.memory
         .wait(|told| told.unreachable.contains(&MemberId(2)).then_some(()));
+    one.memory
+        .wait(|told| told.gone.contains(&MemberId(2)).then_some(()));
 
     let again = Node::at(2, &address);
     introduce(&[&one, &again]);
