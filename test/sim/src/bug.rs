@@ -13,7 +13,7 @@ pub enum Bug {
     VoteTwice,
     /// Linearizable reads are answered from what is applied, without asking a quorum.
     SkipReadIndex,
-    /// Reads that wait when the leader changes are answered instead of refused.
+    /// Reads that wait when the leader changes are answered instead of asked for again.
     ServeAfterDeposition,
     /// Confirmed reads do not wait until their index is applied.
     ReadBeforeApplied,

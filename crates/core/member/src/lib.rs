@@ -29,4 +29,4 @@ mod stall;
 mod waiting;
 
 pub use config::{Config, Restored};
-pub use machine::{Effects, Input, Leadership, Member, Refused};
+pub use machine::{Effects, Input, Leadership, Member};

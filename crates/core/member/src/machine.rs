@@ -74,8 +74,8 @@ pub struct Effects {
     pub apply: Vec<Entry>,
     /// Reads that may be answered.
     pub reads: Vec<RequestId>,
-    /// Requests that will never be answered.
-    pub refused: Vec<(RequestId, Refused)>,
+    /// Requests that nobody takes: the caller waits for its deadline, as it would for an answer.
+    pub refused: Vec<RequestId>,
     /// A mark for the log.
     pub mark: Option<SnapshotMark>,
     /// Who leads, if that changed.
@@ -84,15 +84,6 @@ pub struct Effects {
     pub more: bool,
     /// This member was removed, and the others had time to learn of it: it ends. Said once.
     pub removed: bool,
-}
-
-/// Why a request is not carried out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
-    /// Nobody takes it: the caller waits for its deadline, as it would for an answer.
-    NoLeader,
-    /// The leader changed while a read was being confirmed.
-    LeaderChanged,
 }
 
 /// Who leads, as this member sees it.
@@ -125,7 +116,7 @@ pub struct Member {
     led_from: Option<Index>,
     /// Requests that nobody takes yet.
     waiting: Waiting,
-    refused: Vec<(RequestId, Refused)>,
+    refused: Vec<RequestId>,
     /// Ticks since the start.
     now: u64,
     is_receiving: bool,
@@ -179,7 +170,7 @@ impl Member {
             Input::Propose(requests) => self.propose(requests),
             Input::ProposeIn(term, requests) => self.propose_in(term, requests),
             Input::ConfChange(id, data) => self.submit(Request {
-                id,
+                id: Some(id),
                 kind: EntryKind::ConfChange,
                 data,
             }),
@@ -298,15 +289,30 @@ impl Member {
         if message.kind == MessageKind::Propose && message.entries.iter().any(is_joint) {
             return;
         }
+        // Who forwarded it does not know yet that this member no longer leads.
+        if message.kind == MessageKind::Propose && !self.raft.takes_proposals() {
+            return self.hold(message.entries);
+        }
         // A message that makes no sense is the sender's trouble.
         let _ = self.raft.step(message);
+    }
+
+    /// Forwarded requests wait for the next leader, too.
+    fn hold(&mut self, entries: Vec<Entry>) {
+        for Entry { kind, data, .. } in entries {
+            self.submit(Request {
+                id: None,
+                kind,
+                data,
+            });
+        }
     }
 
     /// Requests that nobody takes at the moment wait, as far as there is room.
     fn propose(&mut self, requests: Vec<(RequestId, Bytes)>) {
         if !self.raft.takes_proposals() || !self.waiting.is_empty() {
             for (id, data) in requests {
-                let kind = EntryKind::Normal;
+                let (id, kind) = (Some(id), EntryKind::Normal);
                 self.submit(Request { id, kind, data });
             }
             return;
@@ -316,8 +322,7 @@ impl Member {
         }
         let (ids, payloads): (Vec<_>, Vec<_>) = requests.into_iter().unzip();
         if self.raft.propose(payloads).is_err() {
-            let ids = ids.into_iter();
-            self.refused.extend(ids.map(|id| (id, Refused::NoLeader)));
+            self.refused.extend(ids);
         }
     }
 
@@ -326,8 +331,7 @@ impl Member {
         let leads = self.raft.is_leader() && self.raft.term() == term;
         let (ids, payloads): (Vec<_>, Vec<_>) = requests.into_iter().unzip();
         if !leads || self.raft.propose(payloads).is_err() {
-            let ids = ids.into_iter();
-            self.refused.extend(ids.map(|id| (id, Refused::NoLeader)));
+            self.refused.extend(ids);
         }
     }
 
@@ -351,7 +355,7 @@ impl Member {
         if self.raft.takes_proposals() && self.waiting.is_empty() {
             self.carry(request);
         } else if let Err(request) = self.waiting.add(self.now, request) {
-            self.refused.push((request.id, Refused::NoLeader));
+            self.refused.extend(request.id);
         }
     }
 
@@ -363,7 +367,7 @@ impl Member {
             kind => self.raft.propose_conf_change(kind, data),
         };
         if carried.is_err() {
-            self.refused.push((id, Refused::NoLeader));
+            self.refused.extend(id);
         }
     }
 
@@ -457,9 +461,7 @@ impl Member {
         let before = std::mem::replace(&mut self.leadership, leadership);
         if !leadership.leader.is_none() {
             if (before.leader, before.term) != (leadership.leader, leadership.term) {
-                let asked = self.reads.leader_changed().into_iter();
-                let refused = asked.map(|id| (id, Refused::LeaderChanged));
-                self.refused.extend(refused);
+                self.reads.leader_changed();
             }
             // They are carried out with the next effects, which the shell asks for at once.
             self.submit_waiting();

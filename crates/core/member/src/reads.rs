@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! add ──> queued ──ask──> round ──confirmed at index──> confirmed ──applied >= index──> ready
-//!                           └──── a new leader: refused
+//!            a new leader ──┘
 //! ```
 //! One round is under way at a time, and serves all reads that came before it. A round that gets no
 //! answer is asked for again; the answer to any of its questions will do, since each was put after
@@ -79,10 +79,11 @@ impl Reads {
         }
     }
 
-    /// Somebody else leads: who was asked may never answer.
-    pub(crate) fn leader_changed(&mut self) -> Vec<RequestId> {
-        let asked = self.round.take_if(|round| round.asked.is_some());
-        asked.map(|round| round.ids).unwrap_or_default()
+    /// Somebody else leads: who was asked may never answer, and the new leader is asked at once.
+    pub(crate) fn leader_changed(&mut self) {
+        if let Some(round) = &mut self.round {
+            round.asked = None;
+        }
     }
 
     /// The reads that may be answered once everything up to `applied` is applied.
@@ -131,7 +132,6 @@ mod tests {
         // Nobody leads: it stays due.
         assert_eq!(reads.due(0, 5), Some(RequestId(1)));
         assert_eq!(reads.due(1, 5), Some(RequestId(1)));
-        assert!(reads.leader_changed().is_empty());
         reads.asked(1);
         reads.add(ids(&[2]));
         assert_eq!(reads.due(5, 5), None);
@@ -145,6 +145,8 @@ mod tests {
         // An answer to what is over tells nothing of the reads that came since.
         reads.confirmed(Index(1), RequestId(1));
         assert!(reads.ready(Index(9)).is_empty());
-        assert_eq!(reads.leader_changed(), ids(&[2]));
+        // Another leader is asked without delay.
+        reads.leader_changed();
+        assert_eq!(reads.due(10, 5), Some(RequestId(2)));
     }
 }

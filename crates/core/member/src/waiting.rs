@@ -13,7 +13,8 @@ const WAITING_BYTES_MAX: usize = 256 << 20;
 /// A request to replicate.
 #[derive(Debug)]
 pub(crate) struct Request {
-    pub(crate) id: RequestId,
+    /// None if another member has forwarded it, which waits for its outcome there.
+    pub(crate) id: Option<RequestId>,
     pub(crate) kind: EntryKind,
     pub(crate) data: Bytes,
 }
@@ -68,7 +69,7 @@ mod tests {
 
     fn request(id: u64, len: usize) -> Request {
         Request {
-            id: RequestId(id),
+            id: Some(RequestId(id)),
             kind: EntryKind::Normal,
             data: Bytes::from(vec![0; len]),
         }
@@ -83,8 +84,8 @@ mod tests {
         assert!(waiting.add(2, request(3, 1)).is_err());
         waiting.expire(6, 5);
         assert!(waiting.add(6, request(4, 10)).is_ok());
-        let left: Vec<_> = waiting.take().map(|request| request.id.0).collect();
-        assert_eq!(left, [2, 4]);
+        let left: Vec<_> = waiting.take().map(|request| request.id).collect();
+        assert_eq!(left, [Some(RequestId(2)), Some(RequestId(4))]);
         assert!(waiting.is_empty());
         for id in 0..WAITING_MAX as u64 {
             assert!(waiting.add(7, request(id, 0)).is_ok());

@@ -30,7 +30,7 @@ fn turn(member: &mut Member) -> (usize, Vec<RequestId>) {
                 conf_changes: Vec::new(),
             });
         }
-        refused.extend(effects.refused.into_iter().map(|(id, _)| id));
+        refused.extend(effects.refused);
         if is_idle {
             return (applied, refused);
         }

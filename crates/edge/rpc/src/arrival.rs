@@ -101,7 +101,7 @@ where
         biased;
         grown = growing => grown,
         () = youth.evicted() => return Ok(()),
-        () = shared.drain.clone().started() => return Ok(()),
+        () = shared.drains.of(port).clone().started() => return Ok(()),
     };
     drop((youth, security));
     match grown {

@@ -16,7 +16,7 @@ use tokio::{
 
 use crate::{
     coalesced::{Link, TooManyPings, coalesce},
-    drain::{Drain, OpenCalls},
+    drain::{Drains, OpenCalls},
     either::Answer,
     grpc,
     handler::Handler,
@@ -34,8 +34,9 @@ use crate::{
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 /// How long another member may leave its connection's buffers full.
 const PEER_WRITE_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a client without calls has to say goodbye when the server stops, and as long again.
-const LAST_WORDS: Duration = Duration::from_millis(100);
+/// How long a client without calls has to say goodbye when the server stops, and as long again. A call
+/// that it had sent before it was told would be lost with the connection.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// What one stream, and all streams of a connection, may send before it is taken from them.
 const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
 const CONNECTION_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
@@ -63,7 +64,7 @@ pub(crate) struct Shared<G, W> {
     pub(crate) grpc: Rc<grpc::Service<G>>,
     pub(crate) http: Rc<HttpService<W>>,
     pub(crate) http2: http2::Builder<LocalExecutor>,
-    pub(crate) drain: Drain,
+    pub(crate) drains: Drains,
     pub(crate) handshakes: Handshakes,
     pub(crate) ping_interval_min: Duration,
 }
@@ -100,7 +101,7 @@ where
     W: HttpHandler,
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
-    let _open = shared.drain.connection();
+    let _open = shared.drains.of(port).connection();
     let peer = Rc::new(peer);
     match (port, protocol) {
         (PortKind::Peer, _) => {
@@ -172,7 +173,7 @@ where
     tokio::select! {
         biased;
         ended = link.drive(connection.as_mut()) => return end(&link, ended).await,
-        () = shared.drain.clone().started() => connection.as_mut().graceful_shutdown(),
+        () = shared.drains.of(port).clone().started() => connection.as_mut().graceful_shutdown(),
     }
     // A client that does not answer holds nothing up once its calls are answered.
     let mut was_idle = false;
@@ -223,7 +224,7 @@ where
     tokio::select! {
         biased;
         ended = connection.as_mut() => ended,
-        () = shared.drain.clone().started() => {
+        () = shared.drains.of(port).clone().started() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }

@@ -1,10 +1,30 @@
-//! Tells the connections and streams of a thread that the server stops.
+//! Tells the connections and streams of a thread that the server stops: those of clients first, since
+//! their calls may need the other members to be answered.
 
 use std::{cell::Cell, rc::Rc};
 
 use tokio::sync::{Notify, futures::Notified};
 
-/// Shared by everything on a thread that has to end.
+use crate::listen::PortKind;
+
+/// The two groups of connections.
+#[derive(Clone, Default)]
+pub(crate) struct Drains {
+    pub(crate) clients: Drain,
+    pub(crate) peers: Drain,
+}
+
+impl Drains {
+    /// The group of a port's connections.
+    pub(crate) fn of(&self, port: PortKind) -> &Drain {
+        match port {
+            PortKind::Peer => &self.peers,
+            _ => &self.clients,
+        }
+    }
+}
+
+/// Shared by everything on a thread that has to end together.
 #[derive(Clone, Default)]
 pub(crate) struct Drain {
     state: Rc<State>,

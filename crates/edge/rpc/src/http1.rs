@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 
 use crate::{
     access::{AccessControl, Decision},
-    drain::Drain,
+    drain::Drains,
     http_body::{HttpBody, Upload},
     listen::PortKind,
     local::Calls,
@@ -78,7 +78,7 @@ pub(crate) struct HttpService<W> {
     pub(crate) calls: Rc<dyn Calls>,
     pub(crate) access: Arc<AccessControl>,
     pub(crate) body_bytes_max: usize,
-    pub(crate) drain: Drain,
+    pub(crate) drains: Drains,
 }
 
 impl<W: HttpHandler> HttpService<W> {
@@ -101,7 +101,7 @@ impl<W: HttpHandler> HttpService<W> {
             Ok(request) => Rc::clone(&self.handler).handle(request).await,
             Err(refused) => refused,
         };
-        response.body_mut().until_stopped(&self.drain);
+        response.body_mut().until_stopped(self.drains.of(port));
         response.headers_mut().extend(added);
         Ok(response)
     }

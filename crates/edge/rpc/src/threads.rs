@@ -23,7 +23,7 @@ use crate::{
     access::AccessControl,
     arrival::{self, Guest},
     connection::{Shared, http2_builder},
-    drain::Drain,
+    drain::Drains,
     grpc,
     handler::{Handler, Services},
     http1::{HttpHandler, HttpService},
@@ -58,6 +58,9 @@ pub struct Config {
     /// What is made of the times of calls.
     pub timing: Timing,
 }
+
+/// How long the connections of other members may take to end.
+const PEER_GRACE: Duration = Duration::from_millis(500);
 
 /// Pings that find dead clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,7 +97,11 @@ struct Worker {
 /// What a worker is told. The queue holds no more than the connections that may be open.
 enum Work {
     Serve(Accepted),
-    Stop { grace: Duration },
+    /// The clients are to go; whoever waits is told by the end of the channel.
+    Drain {
+        grace: Duration,
+        _gone: std::sync::mpsc::Sender<()>,
+    },
 }
 
 struct Accepted {
@@ -193,16 +200,21 @@ impl Threads {
         &self.metrics
     }
 
-    /// Stops accepting, ends streams, lets unary calls finish for at most `grace`, and waits for
-    /// the threads. It blocks.
+    /// Stops accepting, ends streams, lets the clients' unary calls finish for at most `grace`, then
+    /// does without the other members, and waits for the threads. It blocks.
     pub fn shutdown(self, grace: Duration) {
         drop(self.acceptor);
         join(self.acceptor_thread);
+        let (gone, all_gone) = std::sync::mpsc::channel();
         for worker in &self.workers {
+            let _gone = gone.clone();
             // A worker that is gone needs no telling.
-            let _ = worker.work.send(Work::Stop { grace });
+            let _ = worker.work.send(Work::Drain { grace, _gone });
         }
+        drop(gone);
+        let _ = all_gone.recv();
         for worker in self.workers {
+            drop(worker.work);
             join(worker.thread);
         }
     }
@@ -258,36 +270,37 @@ struct WorkerContext {
 
 impl WorkerContext {
     async fn run<G: Handler, W: HttpHandler>(mut self, services: Services<G, W>) {
-        let drain = Drain::default();
-        let shared = Rc::new(self.shared(services, drain.clone()));
-        let mut grace = Duration::ZERO;
+        let drains = Drains::default();
+        let shared = Rc::new(self.shared(services, drains.clone()));
         while let Some(work) = self.work.recv().await {
             match work {
                 Work::Serve(accepted) => {
                     tokio::task::spawn_local(serve(Rc::clone(&shared), accepted));
                 }
-                Work::Stop { grace: allowed } => {
-                    grace = allowed;
-                    break;
+                Work::Drain { grace, _gone } => {
+                    drains.clients.start();
+                    if timeout(grace, drains.clients.finished()).await.is_err() {
+                        tracing::warn!("closed connections that still had calls");
+                    }
                 }
             }
         }
-        drain.start();
-        if timeout(grace, drain.finished()).await.is_err() {
-            tracing::warn!("closed connections that still had calls");
-        }
+        drains.clients.start();
+        drains.peers.start();
+        // Whatever another member still sends, it will send again.
+        let _ = timeout(PEER_GRACE, drains.peers.finished()).await;
     }
 
     fn shared<G: Handler, W: HttpHandler>(
         &self,
         services: Services<G, W>,
-        drain: Drain,
+        drains: Drains,
     ) -> Shared<G, W> {
         let grpc = Rc::new(grpc::Service {
             handler: services.grpc,
             table: Table::new(G::METHODS),
             metrics: Arc::clone(&self.counters),
-            drain: drain.clone(),
+            drain: drains.clients.clone(),
             message_bytes_max: self.config.message_bytes_max,
         });
         Shared {
@@ -297,12 +310,12 @@ impl WorkerContext {
                 calls: grpc,
                 access: Arc::new(self.config.access.clone()),
                 body_bytes_max: self.config.message_bytes_max,
-                drain: drain.clone(),
+                drains: drains.clone(),
             }),
             http2: http2_builder(&self.config),
             handshakes: Handshakes::default(),
             ping_interval_min: self.config.ping_interval_min,
-            drain,
+            drains,
         }
     }
 }

@@ -2,12 +2,12 @@
 
 use ::apply::Rejected;
 use ::raft::{ChangeKind, MessageKind, Write};
-use member::{Effects, Input, Refused};
+use member::{Effects, Input};
 use types::{EntryKind, RequestId, SnapshotMark};
 
 use super::{LogInput, Process, RaftInput, Stop, Waiting};
 use crate::bug::Bug;
-use crate::sim::{Answer, Part, Sim};
+use crate::sim::{Part, Sim};
 
 impl Process {
     /// A heartbeat interval has passed by this member's clock.
@@ -111,8 +111,9 @@ impl Process {
         for id in reads {
             self.read_confirmed(id, sim);
         }
-        for (id, refused) in refused {
-            self.refused(id, refused, sim);
+        for id in refused {
+            // The client finds out by waiting.
+            self.waiting.remove(&id);
         }
         if removed {
             return Err(Stop::Removed);
@@ -158,20 +159,6 @@ impl Process {
                 .collect();
             for id in reads {
                 self.read_confirmed(id, sim);
-            }
-        }
-    }
-
-    fn refused(&mut self, id: RequestId, refused: Refused, sim: &mut Sim) {
-        match refused {
-            // The client finds out by waiting.
-            Refused::NoLeader => drop(self.waiting.remove(&id)),
-            Refused::LeaderChanged => {
-                if let Some(Waiting::Read(call, _) | Waiting::Renew(call, _)) =
-                    self.waiting.remove(&id)
-                {
-                    sim.answer(call, Answer::Failed);
-                }
             }
         }
     }

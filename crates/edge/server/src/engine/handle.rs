@@ -243,8 +243,7 @@ impl Handle {
     /// Waits until a read on this thread sees everything that was acknowledged before the call.
     ///
     /// # Errors
-    /// [`Error::Timeout`] without a leader that can prove itself, [`Error::LeaderChanged`],
-    /// [`Error::Stopped`].
+    /// [`Error::Timeout`] without a leader that can prove itself, [`Error::Stopped`].
     pub async fn linearizable(&self) -> Result<(), Error> {
         // A sole voter acknowledges a write only after it is applied here, and nobody else can.
         if self.0.engine.status().is_sole_leader() {
@@ -333,13 +332,12 @@ async fn deliver_letters(local: Rc<Local>) {
     loop {
         for letter in mailbox.take().await {
             let (id, answer) = match letter {
-                Letter::Applied(applied) => (applied.id, Ok(Some(applied))),
-                Letter::ReadConfirmed(id) => (id, Ok(None)),
-                Letter::Failed(id, error) => (id, Err(error)),
+                Letter::Applied(applied) => (applied.id, Some(applied)),
+                Letter::ReadConfirmed(id) => (id, None),
             };
             if let Some(waiter) = local.waiting.borrow_mut().remove(&id) {
                 // The caller may have gone away: then nobody wants the answer.
-                let _ = waiter.answer.send(answer);
+                let _ = waiter.answer.send(Ok(answer));
             }
         }
     }

@@ -19,8 +19,6 @@ pub(crate) enum Letter {
     Applied(Applied),
     /// A read index was confirmed: everything up to it is applied and may be read.
     ReadConfirmed(RequestId),
-    /// A request will not be answered by the log.
-    Failed(RequestId, proto::error::Error),
 }
 
 /// The letters for one thread.

@@ -7,8 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use member::{Effects, Input, Member, Refused};
-use proto::error::Error;
+use member::{Effects, Input, Member};
 use raft::{ChangeKind, Message, MessageKind, Ticket, Write};
 use types::{EntryKind, Index, MemberId, RequestId, SnapshotMark, Term};
 
@@ -179,7 +178,8 @@ impl RaftThread {
             messages,
             apply,
             reads,
-            refused,
+            // The callers wait for their deadlines, which say the same without a retry storm.
+            refused: _,
             mark,
             leadership,
             more,
@@ -199,13 +199,6 @@ impl RaftThread {
         }
         for id in reads {
             answers.add(id, Letter::ReadConfirmed(id));
-        }
-        for (id, refused) in refused {
-            match refused {
-                // The caller waits for its deadline, which says the same without a retry storm.
-                Refused::NoLeader => {}
-                Refused::LeaderChanged => answers.add(id, Letter::Failed(id, Error::LeaderChanged)),
-            }
         }
         if removed {
             self.engine.ending().set(End::Removed);

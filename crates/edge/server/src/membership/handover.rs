@@ -7,6 +7,10 @@ use crate::engine::Engine;
 /// Pause between two looks at whether another member leads.
 const LOOK_PAUSE: Duration = Duration::from_millis(5);
 
+/// How long requests are passed on that others still forward to this member: until they have heard of
+/// the new leader.
+const AFTERWARDS: Duration = Duration::from_millis(100);
+
 /// Hands leadership to the voter that has been connected for longest, and waits for it to lead; no
 /// longer than two elections would take. It blocks.
 pub(crate) fn hand_over_leadership(engine: &Engine) {
@@ -32,7 +36,10 @@ pub(crate) fn hand_over_leadership(engine: &Engine) {
         std::thread::sleep(LOOK_PAUSE);
     }
     match engine.is_leader() {
-        false => tracing::info!("local-member-id" = %from, "leadership transfer succeeded"),
+        false => {
+            tracing::info!("local-member-id" = %from, "leadership transfer succeeded");
+            std::thread::sleep(AFTERWARDS);
+        }
         true => tracing::warn!("local-member-id" = %from, "leadership transfer failed"),
     }
 }
