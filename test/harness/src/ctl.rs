@@ -1,5 +1,7 @@
 //! `etcdctl`, as users run it.
 
+use std::io::Write as _;
+use std::net::TcpStream;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -42,6 +44,20 @@ pub fn json(endpoints: &[String], line: &[&str]) -> Result<Value> {
     line.extend(["-w", "json"]);
     let text = run(endpoints, &line)?;
     serde_json::from_str(&text).with_context(|| format!("{} answered {text}", line.join(" ")))
+}
+
+/// Asks a member's plain HTTP endpoint.
+///
+/// # Errors
+/// When it does not answer.
+pub fn http_get(endpoint: &str, path: &str) -> Result<String> {
+    let place = endpoint.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(place)?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: {place}\r\nConnection: close\r\n\r\n"
+    )?;
+    Ok(std::io::read_to_string(stream)?)
 }
 
 /// Looks again and again until `holds` has something.

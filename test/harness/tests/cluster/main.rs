@@ -2,9 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 mod commands;
+mod corruption;
 mod crashes;
 mod load;
 mod members;
+mod operators;
 
 use harness::Cluster;
 use harness::view::{id, status};

@@ -4,6 +4,9 @@
 //! `FAULT_ROUNDS` repeats the troubles of each test; `FAULTS=proxy` does without network namespaces.
 #![expect(clippy::unwrap_used, reason = "a test")]
 
+mod disks;
 mod network;
 mod processes;
+mod rolling;
 mod scene;
+mod snapshots;

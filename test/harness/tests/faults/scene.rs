@@ -1,8 +1,13 @@
 //! What every test here has: a network, a cluster on it, and clients.
 
+use std::path::Path;
+use std::time::Duration;
+
 use anyhow::Result;
+use client::{Client, Config};
 use harness::net::{Need, Network, stage};
 use harness::{Cluster, Recorder, view};
+use proto::etcdserverpb::PutRequest;
 use tempfile::TempDir;
 
 /// How often the troubles of a test are gone through.
@@ -20,14 +25,13 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    /// Founds a cluster.
-    pub(crate) fn new(
+    fn new(
         name: &'static str,
         mut network: Box<dyn Network>,
+        dir: TempDir,
         size: usize,
         flags: &[&str],
     ) -> Result<Self> {
-        let dir = tempfile::tempdir()?;
         Ok(Self {
             name,
             cluster: Cluster::start_in(&mut *network, dir.path(), size, flags)?,
@@ -74,8 +78,57 @@ pub(crate) fn play(
     body: impl FnOnce(&mut Scene) -> Result<()>,
 ) {
     let run = |network| {
-        let mut scene = Scene::new(name, network, size, flags)?;
+        let mut scene = Scene::new(name, network, tempfile::tempdir()?, size, flags)?;
         body(&mut scene)
     };
     stage(name, need, run).unwrap();
+}
+
+/// As [`play`], with a disk of its own for the data directory of member 0.
+pub(crate) fn play_on<D>(
+    name: &'static str,
+    need: Need,
+    size: usize,
+    mount: impl FnOnce(&Path) -> Result<D>,
+    body: impl FnOnce(&mut Scene, &D) -> Result<()>,
+) {
+    let run = |network| {
+        let dir = tempfile::tempdir()?;
+        let data = dir.path().join("m0/data");
+        std::fs::create_dir_all(&data)?;
+        let disk = mount(&data)?;
+        let scene = Scene::new(name, network, dir, size, &[]);
+        scene.and_then(|mut scene| {
+            let played = body(&mut scene, &disk);
+            // Whatever happened, the disk goes on before its member is killed.
+            drop(disk);
+            played
+        })
+    };
+    stage(name, need, run).unwrap();
+}
+
+/// Writes so many values of so many bytes.
+pub(crate) fn fill(endpoint: &str, values: usize, bytes: usize) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let config = Config {
+            endpoints: vec![endpoint.to_owned()],
+            ..Config::default()
+        };
+        let client = Client::connect(config)
+            .await?
+            .within(Duration::from_secs(30));
+        for number in 0..values {
+            let request = PutRequest {
+                key: format!("fill/{number}").into(),
+                value: vec![b'f'; bytes].into(),
+                ..PutRequest::default()
+            };
+            client.put(request).await?;
+        }
+        Ok(())
+    })
 }
