@@ -58,4 +58,4 @@ pub use mailbox::Wake;
 pub use request::{Create, Filters, Request};
 pub use response::{Body, Refusal, Response, SentEvent};
 pub use stats::Stats;
-pub use stream::{Lagging, Step, Stream};
+pub use stream::{Backlog, Step, Stream};

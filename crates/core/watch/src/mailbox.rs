@@ -151,11 +151,12 @@ impl Mailbox {
         Some(item)
     }
 
-    /// For whom the oldest entry is, and its revision, if it is one of events.
-    pub(crate) fn oldest(&self) -> Option<(Address, i64)> {
-        match self.queue.lock().items.front() {
-            Some(Item::Events { to, events, .. }) => Some((*to, events.revision)),
-            _ => None,
+    /// For whom the oldest entry is, and the revision that it needs next, if it is one of events.
+    pub(crate) fn oldest(&self) -> Option<(i64, i64)> {
+        match self.queue.lock().items.front()? {
+            Item::Events { to, events, .. } => Some((to.watch_id, events.revision)),
+            Item::Lapsed { to, from } => Some((to.watch_id, *from)),
+            Item::Quiet { .. } | Item::Progress { .. } => None,
         }
     }
 

@@ -21,7 +21,7 @@ use crate::request::Request;
 use crate::response::{Body, NO_WATCHER, Response};
 use crate::watcher::{State, Watcher};
 
-pub use lagging::Lagging;
+pub use lagging::Backlog;
 
 mod lagging;
 mod progress;

@@ -1,36 +1,27 @@
-//! Which watchers have not been sent everything yet.
+//! What a stream has not sent yet, as others see it.
 
-use types::KeyRange;
+use std::sync::Arc;
 
 use super::Stream;
-use crate::watcher::State;
+use crate::mailbox::Mailbox;
 
-/// A watcher that waits for something that has happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lagging<'a> {
-    /// Its id in the stream.
-    pub watch_id: i64,
-    /// What it watches.
-    pub range: &'a KeyRange,
-    /// The oldest revision that it may still be sent.
-    pub next: i64,
+/// What waits for one stream; looked at from outside, because a stream whose client does not read is
+/// not asked for anything.
+#[derive(Clone, Debug)]
+pub struct Backlog(Arc<Mailbox>);
+
+impl Backlog {
+    /// The watcher that the oldest waiting entry is for, and the revision that it needs next.
+    #[must_use]
+    pub fn oldest(&self) -> Option<(i64, i64)> {
+        self.0.oldest()
+    }
 }
 
 impl Stream {
-    /// Watchers that read history, and the one that the oldest waiting event is for.
-    pub fn lagging(&self) -> impl Iterator<Item = Lagging<'_>> {
-        let waiting = self.mailbox.oldest();
-        self.watchers.values().filter_map(move |watcher| {
-            let next = match (watcher.state, waiting) {
-                (State::Behind { next }, _) => next,
-                (State::Synced { address, .. }, Some((to, revision))) if to == address => revision,
-                _ => return None,
-            };
-            Some(Lagging {
-                watch_id: watcher.spec.watch_id,
-                range: &watcher.spec.range,
-                next,
-            })
-        })
+    /// What waits for this stream.
+    #[must_use]
+    pub fn backlog(&self) -> Backlog {
+        Backlog(Arc::clone(&self.mailbox))
     }
 }

@@ -158,20 +158,19 @@ fn observed(observers: &Observers, out: &mut Exposition) {
     }
 }
 
-/// The watchers that are furthest behind.
-fn lags(lags: &[(Lag, i64)], out: &mut Exposition) {
-    for (lag, by) in lags {
+/// The streams that are furthest behind.
+fn lags(lags: &[Lag], out: &mut Exposition) {
+    for lag in lags {
         let (stream, watch_id) = (lag.stream.to_string(), lag.watch_id.to_string());
         out.labelled_gauge(
             "magnetite_watch_lag_revisions",
-            "Revisions that a watcher is behind, of the watchers that are furthest.",
+            "Revisions that the slowest watcher of a stream is behind, of the streams that are furthest.",
             &[
                 ("client", &lag.client),
                 ("stream", &stream),
                 ("watch_id", &watch_id),
-                ("key", &lag.key),
             ],
-            *by,
+            lag.by,
         );
     }
 }

@@ -25,7 +25,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval_at};
 use watch::{Body, Create, Filters, Identity, Limits, Request, Response, Step, Stream};
 
 use self::history::Store;
-use self::lags::StreamLag;
+use self::lags::Registered;
 use self::readers::Readers;
 use super::{Services, decode, error};
 use crate::engine::{Engine, Sent};
@@ -42,12 +42,13 @@ impl Services {
     ) -> Result<(), Status> {
         let wake = Arc::new(Notify::new());
         let mut session = Session::new(self, call, &outbound, Arc::clone(&wake));
+        let client = call.peer().to_string();
+        let _registered = Registered::new(&self.lags, client, &session.stream);
         let mut rights = self.engine().auth_changes();
         let mut progress = progress_timer(self.engine().limits().watch_progress_interval);
         let mut is_open = true;
         loop {
             let pumped = session.pump()?;
-            session.lag.look(&session.stream, pumped != Pumped::Idle);
             tokio::select! {
                 biased;
                 message = inbound.next(), if is_open && session.stream.accepts_requests() => {
@@ -89,7 +90,6 @@ struct Session<'a> {
     readers: Readers<'a>,
     store: Store<'a>,
     stream: Stream,
-    lag: StreamLag,
     outbound: &'a Outbound,
 }
 
@@ -121,7 +121,6 @@ impl<'a> Session<'a> {
             readers: Readers::new(engine),
             store: Store::new(engine),
             stream: Stream::new(Arc::clone(engine.hub()), wake, limits),
-            lag: StreamLag::new(Arc::clone(&services.lags), call.peer().to_string()),
             outbound,
         }
     }

@@ -1,24 +1,19 @@
-//! How far watchers are behind, for `/metrics`: kept by the streams that lag, and by no other.
+//! How far streams of watches are behind, for `/metrics`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
-use types::KeyRange;
-use watch::Stream;
+use watch::{Backlog, Stream};
 
-/// Watchers of one stream that are told.
-const WATCHERS_MAX: usize = 8;
-/// Watchers of the member that are told: those that are furthest behind.
+/// Streams that are told: those that are furthest behind.
 const SHOWN_MAX: usize = 20;
-/// Characters of a key that are told.
-const KEY_MAX: usize = 100;
 
-/// The streams that lag.
+/// The open streams.
 #[derive(Debug, Default)]
 pub(crate) struct Lags {
-    streams: Mutex<BTreeMap<u64, Vec<Lag>>>,
+    streams: Mutex<BTreeMap<u64, (String, Backlog)>>,
     next: AtomicU64,
 }
 
@@ -27,77 +22,56 @@ pub(crate) struct Lags {
 pub(crate) struct Lag {
     pub(crate) client: String,
     pub(crate) stream: u64,
+    /// The watcher that waits longest.
     pub(crate) watch_id: i64,
-    pub(crate) key: String,
-    /// The oldest revision that it still needs.
-    next: i64,
+    /// Revisions.
+    pub(crate) by: i64,
 }
 
 impl Lags {
-    /// Those that are furthest behind, and by how many revisions.
-    pub(crate) fn furthest(&self, current: i64) -> Vec<(Lag, i64)> {
+    /// Those that are furthest behind.
+    pub(crate) fn furthest(&self, current: i64) -> Vec<Lag> {
         let streams = self.streams.lock();
-        let all = streams.values().flatten();
-        let mut all: Vec<_> = all
-            .map(|lag| (lag.clone(), (current - lag.next + 1).max(0)))
-            .collect();
+        let lag = |(stream, (client, backlog)): (&u64, &(String, Backlog))| {
+            let (watch_id, next) = backlog.oldest()?;
+            let by = (current - next + 1).max(0);
+            let (client, stream) = (client.clone(), *stream);
+            Some(Lag {
+                client,
+                stream,
+                watch_id,
+                by,
+            })
+        };
+        let mut all: Vec<Lag> = streams.iter().filter_map(lag).collect();
         drop(streams);
-        all.sort_by_key(|(lag, by)| (-by, lag.stream, lag.watch_id));
+        all.sort_by_key(|lag| (-lag.by, lag.stream));
         all.truncate(SHOWN_MAX);
         all
     }
 }
 
-/// One stream's part.
-pub(super) struct StreamLag {
+/// One stream among them, for as long as it is open.
+pub(super) struct Registered {
     lags: Arc<Lags>,
-    client: String,
-    /// Its place, once it has lagged.
-    place: Option<u64>,
+    place: u64,
 }
 
-impl StreamLag {
-    pub(super) fn new(lags: Arc<Lags>, client: String) -> Self {
+impl Registered {
+    pub(super) fn new(lags: &Arc<Lags>, client: String, stream: &Stream) -> Self {
+        let place = lags.next.fetch_add(1, Ordering::Relaxed);
+        lags.streams
+            .lock()
+            .insert(place, (client, stream.backlog()));
         Self {
-            lags,
-            client,
-            place: None,
-        }
-    }
-
-    /// Looks at a stream that has sent what it could.
-    pub(super) fn look(&mut self, stream: &Stream, has_more: bool) {
-        if !has_more {
-            self.forget();
-            return;
-        }
-        let next = || self.lags.next.fetch_add(1, Ordering::Relaxed);
-        let place = *self.place.get_or_insert_with(next);
-        let lags = stream.lagging().take(WATCHERS_MAX).map(|lagging| Lag {
-            client: self.client.clone(),
-            stream: place,
-            watch_id: lagging.watch_id,
-            key: key(lagging.range),
-            next: lagging.next,
-        });
-        let lags = lags.collect();
-        self.lags.streams.lock().insert(place, lags);
-    }
-
-    fn forget(&mut self) {
-        if let Some(place) = self.place.take() {
-            self.lags.streams.lock().remove(&place);
+            lags: Arc::clone(lags),
+            place,
         }
     }
 }
 
-impl Drop for StreamLag {
+impl Drop for Registered {
     fn drop(&mut self) {
-        self.forget();
+        self.lags.streams.lock().remove(&self.place);
     }
-}
-
-fn key(range: &KeyRange) -> String {
-    let text = String::from_utf8_lossy(range.start());
-    text.chars().take(KEY_MAX).collect()
 }
