@@ -170,6 +170,7 @@ impl Running {
             period_kind: ("cpu", "nanoseconds"),
             period,
             default_kind: "",
+            hidden: "",
             at,
             took,
             samples: counted.collect(),

@@ -17,6 +17,9 @@ pub(crate) struct Profile {
     /// Texts are told by their places here; the first one is empty.
     #[prost(string, repeated, tag = "6")]
     pub(crate) string_table: Vec<String>,
+    /// Functions that match are left out, and what they call.
+    #[prost(int64, tag = "7")]
+    pub(crate) drop_frames: i64,
     #[prost(int64, tag = "9")]
     pub(crate) time_nanos: i64,
     #[prost(int64, tag = "10")]

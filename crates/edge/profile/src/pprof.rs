@@ -22,6 +22,8 @@ pub(crate) struct Profile<'a> {
     pub(crate) period: i64,
     /// The kind that is shown first; the last one when empty.
     pub(crate) default_kind: &'static str,
+    /// A pattern of functions that are left out with what they call; none when empty.
+    pub(crate) hidden: &'static str,
     pub(crate) at: SystemTime,
     pub(crate) took: Duration,
     pub(crate) samples: Vec<Counted>,
@@ -48,6 +50,7 @@ impl Profile<'_> {
             .collect();
         let period = kind(&mut writer, self.period_kind);
         let default = writer.text(self.default_kind);
+        let drop_frames = writer.text(self.hidden);
         let mut samples = Vec::with_capacity(self.samples.len());
         for Counted { stack, values } in self.samples {
             // Behind a call lies the next place; the call itself is one before.
@@ -67,6 +70,7 @@ impl Profile<'_> {
             time_nanos: nanos(at),
             duration_nanos: nanos(self.took),
             default_sample_type: default,
+            drop_frames,
             ..writer.profile
         };
         let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());

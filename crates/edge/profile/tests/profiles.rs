@@ -67,7 +67,11 @@ fn cpu_time() {
 
 #[inline(never)]
 fn hold_here(count: usize) -> Vec<Vec<u8>> {
-    (0..count).map(|_| black_box(vec![1; 4096])).collect()
+    let mut held = Vec::new();
+    for _ in 0..count {
+        held.push(black_box(vec![1; 4096]));
+    }
+    held
 }
 
 #[test]
@@ -82,6 +86,10 @@ fn memory() {
         &["-sample_index=inuse_space", "-unit=MB"],
     );
     assert!(in_use.contains("hold_here"), "{in_use}");
+    assert!(
+        !in_use.contains("unsampled"),
+        "the allocator itself is left out\n{in_use}"
+    );
     let line = in_use
         .lines()
         .find(|line| line.contains("hold_here"))
