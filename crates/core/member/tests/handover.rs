@@ -48,9 +48,9 @@ impl Cluster {
             for place in 0..3 {
                 is_idle &= !self.turn(place);
             }
-            let (now, later) = self.messages.drain(..).partition(&passes);
+            let sent = std::mem::take(&mut self.messages).into_iter();
+            let (now, later): (VecDeque<Message>, _) = sent.partition(&passes);
             self.messages = later;
-            let now: Vec<Message> = now;
             if is_idle && now.is_empty() {
                 return;
             }
@@ -101,7 +101,7 @@ fn requests_follow_the_leader() {
     cluster.settle(|_| true);
     assert_eq!(cluster.leader(2), MemberId(2));
     for place in [0, 1] {
-        assert_eq!(cluster.applied[place], [request.clone()]);
+        assert_eq!(cluster.applied[place], std::slice::from_ref(&request));
     }
     assert_eq!(cluster.reads, [RequestId(8)]);
 }
