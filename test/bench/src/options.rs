@@ -19,7 +19,7 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 1_000_000)]
     pub(crate) keys: u64,
     /// How long each load is measured, after a second of warm-up.
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 3)]
     pub(crate) seconds: u64,
     /// How often each load runs against each server; the table has the medians.
     #[arg(long, default_value_t = 3)]
