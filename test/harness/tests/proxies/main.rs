@@ -6,6 +6,7 @@ mod front;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use certificates::{Authority, Wish};
 use client::{ClientError, Watch};
 use front::{Front, get, metric};
 use harness::{Cluster, Member, Stop, ctl};
@@ -375,4 +376,73 @@ fn the_loss_of_the_leader_is_told() -> Result<()> {
         ensure!(values(&mut patient, 1).await? == ["1"]);
         Ok(())
     })
+}
+
+/// TLS towards callers and towards members; a certificate that would make every caller the same user
+/// is refused.
+#[test]
+fn tls_on_both_sides() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let issue = |name: &'static str, common_name| -> Result<(String, String, String)> {
+        let wish = Wish {
+            common_name,
+            ..Wish::default()
+        };
+        let authority = Authority::new(name).map_err(|error| anyhow::anyhow!("{error}"))?;
+        let issued = authority
+            .issue(&wish)
+            .map_err(|error| anyhow::anyhow!("{error}"))?;
+        let files = issued
+            .write(dir.path(), name)
+            .map_err(|error| anyhow::anyhow!("{error}"))?;
+        let ca = authority.write(&dir.path().join(format!("{name}-ca.pem")));
+        let ca = ca.map_err(|error| anyhow::anyhow!("{error}"))?;
+        let text = |path: std::path::PathBuf| path.display().to_string();
+        Ok((text(files.cert), text(files.key), text(ca)))
+    };
+    let (cert, key, ca) = issue("inside", "")?;
+    let member = Member::start(
+        dir.path(),
+        &[
+            &format!("--cert-file={cert}"),
+            &format!("--key-file={key}"),
+            &format!("--trusted-ca-file={ca}"),
+            "--client-cert-auth",
+        ],
+    )?;
+    let (front_cert, front_key, front_ca) = issue("outside", "")?;
+    let flags = [
+        format!("--cert={cert}"),
+        format!("--key={key}"),
+        format!("--cacert={ca}"),
+        format!("--cert-file={front_cert}"),
+        format!("--key-file={front_key}"),
+    ];
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    let proxy = Front::start(dir.path(), "grpc-proxy", &[member.endpoint()], &flags)?;
+    block_on(async {
+        let client = client::Client::connect(client::Config {
+            endpoints: vec![format!("https://{}", proxy.address())],
+            tls: tls::ClientFiles {
+                trusted_ca: Some(front_ca.into()),
+                ..tls::ClientFiles::default()
+            },
+            ..client::Config::default()
+        });
+        let client = client.await?.within(Duration::from_secs(60));
+        client.put(put("k", "x")).await?;
+        ensure!(client.range(read("k", false)).await?.count == 1);
+        Ok(())
+    })?;
+    let (cert, key, _) = issue("named", "root")?;
+    let output = std::process::Command::new(harness::program("etcd")?)
+        .args(["grpc-proxy", "start", "--cert", &cert, "--key", &key])
+        .output()?;
+    let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+    let refusal = format!("cert has non empty Common Name (root): {cert}");
+    ensure!(
+        !output.status.success() && complaint.trim() == refusal,
+        "{complaint}"
+    );
+    Ok(())
 }

@@ -1,7 +1,7 @@
 //! Connections, forwarded to members as they are.
 //!
 //! A connection goes to the endpoint whose turn it is; one that cannot be reached is set aside
-//! until a probe finds it again ([`remotes`]). When all are set aside they are tried all the same:
+//! until a probe finds it again. When all are set aside they are tried all the same:
 //! a client that comes is the best probe.
 
 mod endpoint;

@@ -228,10 +228,10 @@ impl Services {
     }
 
     /// Writes a call to the log, where that is wanted.
-    fn log(&self, call: &Call, began: Instant, outcome: Result<(), &Status>) {
+    fn log(&self, call: &Call, began: Instant, failure: Option<&Status>) {
         if self.shared.logs_calls {
             let method = proto::METHODS[usize::from(call.method.0)];
-            let code = outcome.err().map_or("OK", |status| status.code.name());
+            let code = failure.map_or("OK", |status| status.code.name());
             tracing::info!(
                 service = method.service,
                 method = method.name,
@@ -251,7 +251,7 @@ impl Handler for Services {
         let answer = self
             .answer(&routes()[usize::from(call.method.0)], &call, request)
             .await;
-        self.log(&call, began, answer.as_ref().map(drop));
+        self.log(&call, began, answer.as_ref().err());
         answer
     }
 
@@ -264,7 +264,7 @@ impl Handler for Services {
         let began = Instant::now();
         let routed = &routes()[usize::from(call.method.0)];
         let outcome = Box::pin(self.serve(routed, &call, inbound, outbound)).await;
-        self.log(&call, began, outcome.as_ref().copied());
+        self.log(&call, began, outcome.as_ref().err());
         outcome
     }
 }

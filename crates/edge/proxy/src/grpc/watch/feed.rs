@@ -37,6 +37,9 @@ pub(super) struct Feed {
     /// Since when there is no stream.
     lost: Option<Instant>,
     is_caught_up: bool,
+    /// Whether the revision before the start is over, so that it can be asked for once more: members
+    /// tell nothing of the progress of a watch that starts in their future.
+    overlaps: bool,
 }
 
 struct Open {
@@ -61,6 +64,15 @@ impl Feed {
             parts: Vec::new(),
             lost: None,
             is_caught_up: false,
+            overlaps: false,
+        }
+    }
+
+    /// Says that the store has reached the revision before the start.
+    pub(super) fn overlapping(self) -> Self {
+        Self {
+            overlaps: true,
+            ..self
         }
     }
 
@@ -137,7 +149,11 @@ impl Feed {
 
     async fn reopen(&mut self) -> Result<Open, Status> {
         let client = self.backend.client_of(&self.who).map_err(status)?;
-        let union = RequestUnion::CreateRequest(self.request.clone());
+        let mut request = self.request.clone();
+        if self.overlaps && request.start_revision > 1 {
+            request.start_revision -= 1;
+        }
+        let union = RequestUnion::CreateRequest(request);
         let first = WatchRequest {
             request_union: Some(union),
         };
@@ -175,9 +191,25 @@ impl Feed {
             events.append(&mut answer.events);
             answer.events = events;
         }
-        if !answer.canceled {
-            self.advance(&answer);
+        if answer.canceled {
+            let is_early = self.overlaps && answer.compact_revision == self.request.start_revision;
+            if is_early {
+                // Only what was asked for once more is gone.
+                self.overlaps = false;
+                self.open = None;
+                return None;
+            }
+            return Some(answer);
         }
+        let (start, had_events) = (self.request.start_revision, !answer.events.is_empty());
+        answer.events.retain(|event| {
+            let pair = event.kv.as_ref();
+            pair.is_none_or(|pair| pair.mod_revision >= start)
+        });
+        if had_events && answer.events.is_empty() {
+            return None;
+        }
+        self.advance(&answer);
         Some(answer)
     }
 
@@ -204,6 +236,7 @@ impl Feed {
             None => of_store,
         };
         self.is_caught_up = covered >= of_store;
+        self.overlaps = true;
         self.request.start_revision = self.request.start_revision.max(covered + 1);
     }
 }

@@ -102,7 +102,7 @@ impl Groups {
                 same.who.clone(),
                 same.request(position),
             );
-            self.runtime.spawn(task.run(feed));
+            self.runtime.spawn(task.run(feed.overlapping()));
             group
         });
         // The position must be the one at which the seat is taken.

@@ -93,6 +93,8 @@ struct Entry {
     progress_notify: bool,
     /// How far it is, since the caller asked.
     progress: Option<i64>,
+    /// A compaction has overtaken it. As at a member, its id is taken until it is cancelled.
+    is_over: bool,
 }
 
 impl Session {
@@ -123,6 +125,7 @@ impl Session {
     }
 
     async fn create(&mut self, mut request: WatchCreateRequest) -> Result<(), Status> {
+        let first_id = self.next_id;
         let id = match request.watch_id {
             0 => self.free_id(),
             id => id,
@@ -151,14 +154,27 @@ impl Session {
                 ..WatchResponse::default()
             })?;
         }
+        let is_alone = seat.is_none();
         let hub = Rc::clone(&self.hub);
-        let watcher = Watcher::new(hub, request, same, seat, self.asks.subscribe());
+        let mut watcher = Watcher::new(hub, request, same, seat, self.asks.subscribe());
+        if is_alone {
+            // Creations are answered in the order in which they were asked for.
+            let answer = watcher.next().await?;
+            self.header = answer.header.unwrap_or(self.header);
+            let is_refused = answer.canceled;
+            self.send(&shown(&self.hub.namespace, answer, id))?;
+            if is_refused {
+                self.next_id = first_id;
+                return Ok(());
+            }
+        }
         let (abort, _) = AbortHandle::new_pair();
         let entry = Entry {
             abort,
             fragment,
             progress_notify,
             progress: None,
+            is_over: false,
         };
         self.watchers.insert(id, entry);
         self.go_on(id, Box::new(watcher));
@@ -232,6 +248,8 @@ impl Session {
         }
         let is_progress = !answer.created && !answer.canceled && answer.events.is_empty();
         let (is_last, fragment) = (answer.canceled, entry.fragment);
+        entry.is_over = is_last && answer.compact_revision > 0;
+        let is_kept = entry.is_over;
         if is_progress {
             entry.progress = Some(self.header.revision);
         }
@@ -239,6 +257,7 @@ impl Session {
             self.send_parts(shown(&self.hub.namespace, answer, id), fragment)?;
         }
         match is_last {
+            true if is_kept => {}
             true => drop(self.watchers.remove(&id)),
             false => self.go_on(id, watcher),
         }
@@ -283,7 +302,8 @@ impl Session {
         if !self.is_asked {
             return Ok(());
         }
-        let all = self.watchers.values().map(|entry| entry.progress);
+        let open = self.watchers.values().filter(|entry| !entry.is_over);
+        let all = open.map(|entry| entry.progress);
         let Some(revision) = all.min().flatten() else {
             return Ok(());
         };
