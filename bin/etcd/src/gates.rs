@@ -21,26 +21,13 @@ struct Gate {
     name: &'static str,
     stage: Stage,
     default: bool,
-    effect: GateEffect,
 }
 
-/// What switching a gate does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum GateEffect {
-    /// It stands for all gates of its stage.
-    Group,
-    /// It is honoured, or what it asks for holds either way.
-    Harmless,
-    /// On is refused.
-    NotBuilt,
-}
-
-const fn gate(name: &'static str, stage: Stage, default: bool, effect: GateEffect) -> Gate {
+const fn gate(name: &'static str, stage: Stage, default: bool) -> Gate {
     Gate {
         name,
         stage,
         default,
-        effect,
     }
 }
 
@@ -48,57 +35,25 @@ const fn gate(name: &'static str, stage: Stage, default: bool, effect: GateEffec
 /// applied; `TxnModeWriteWithSharedBuffer`, since reads never copy the write buffer;
 /// `StopGRPCServiceOnDefrag`, since defragmentation blocks nobody; `PriorityRequest`, since
 /// a revocation that is refused under load is tried again; `SetMemberLocalAddr`, since the system
-/// chooses the source of connections to peers.
+/// chooses the source of connections to peers. The gates of lease checkpoints are on unless they
+/// are refused, other than in etcd: what is left of a lease survives a change of the leader.
 const GATES: &[Gate] = &[
-    gate("AllAlpha", Stage::Alpha, false, GateEffect::Group),
-    gate("AllBeta", Stage::Beta, false, GateEffect::Group),
-    gate(
-        "CompactHashCheck",
-        Stage::Alpha,
-        false,
-        GateEffect::Harmless,
-    ),
-    gate(
-        "FastLeaseKeepAlive",
-        Stage::Beta,
-        true,
-        GateEffect::Harmless,
-    ),
-    gate(
-        "InitialCorruptCheck",
-        Stage::Alpha,
-        false,
-        GateEffect::Harmless,
-    ),
-    gate(CHECKPOINT, Stage::Alpha, false, GateEffect::NotBuilt),
-    gate(
-        CHECKPOINT_PERSIST,
-        Stage::Alpha,
-        false,
-        GateEffect::NotBuilt,
-    ),
-    gate("PriorityRequest", Stage::Alpha, false, GateEffect::Harmless),
-    gate(
-        "SetMemberLocalAddr",
-        Stage::Alpha,
-        false,
-        GateEffect::Harmless,
-    ),
-    gate(
-        "StopGRPCServiceOnDefrag",
-        Stage::Alpha,
-        false,
-        GateEffect::Harmless,
-    ),
-    gate(
-        "TxnModeWriteWithSharedBuffer",
-        Stage::Beta,
-        true,
-        GateEffect::Harmless,
-    ),
+    gate("AllAlpha", Stage::Alpha, false),
+    gate("AllBeta", Stage::Beta, false),
+    gate("CompactHashCheck", Stage::Alpha, false),
+    gate("FastLeaseKeepAlive", Stage::Beta, true),
+    gate("InitialCorruptCheck", Stage::Alpha, false),
+    gate(CHECKPOINT, Stage::Alpha, true),
+    gate(CHECKPOINT_PERSIST, Stage::Alpha, true),
+    gate("PriorityRequest", Stage::Alpha, false),
+    gate("SetMemberLocalAddr", Stage::Alpha, false),
+    gate("StopGRPCServiceOnDefrag", Stage::Alpha, false),
+    gate("TxnModeWriteWithSharedBuffer", Stage::Beta, true),
 ];
 
-const CHECKPOINT: &str = "LeaseCheckpoint";
+/// Whether the leader notes what is left of long leases.
+pub(crate) const CHECKPOINT: &str = "LeaseCheckpoint";
+/// Whether that is stored; it always is.
 const CHECKPOINT_PERSIST: &str = "LeaseCheckpointPersist";
 
 /// The gates that were named, with what they were set to.
@@ -130,9 +85,6 @@ pub(crate) enum GateError {
         "enabling feature gate {CHECKPOINT_PERSIST} requires enabling feature gate {CHECKPOINT}"
     )]
     NothingToPersist,
-    /// The part does not exist yet.
-    #[error("feature gate {0} is not built yet")]
-    NotBuilt(&'static str),
 }
 
 impl Gates {
@@ -164,23 +116,26 @@ impl Gates {
     }
 
     fn holds(&self, gate: &Gate) -> bool {
+        self.asked(gate).unwrap_or(gate.default)
+    }
+
+    /// What was asked for, of the gate or of all of its stage.
+    fn asked(&self, gate: &Gate) -> Option<bool> {
         let group = match gate.stage {
             Stage::Alpha => "AllAlpha",
             Stage::Beta => "AllBeta",
         };
         let named = self.0.get(gate.name).or_else(|| self.0.get(group));
-        named.copied().unwrap_or(gate.default)
+        named.copied()
     }
 
-    /// Whether the gates can be set so together, and all that are on are built.
+    /// Whether the gates can be set so together.
     pub(crate) fn check(&self) -> Result<(), GateError> {
-        if self.is_on(CHECKPOINT_PERSIST) && !self.is_on(CHECKPOINT) {
-            return Err(GateError::NothingToPersist);
-        }
-        let missing = |gate: &&Gate| gate.effect == GateEffect::NotBuilt && self.holds(gate);
-        match GATES.iter().find(missing) {
-            Some(gate) => Err(GateError::NotBuilt(gate.name)),
-            None => Ok(()),
+        let persists = GATES.iter().find(|gate| gate.name == CHECKPOINT_PERSIST);
+        let persists = persists.and_then(|gate| self.asked(gate));
+        match persists == Some(true) && !self.is_on(CHECKPOINT) {
+            true => Err(GateError::NothingToPersist),
+            false => Ok(()),
         }
     }
 
@@ -234,18 +189,15 @@ mod tests {
         }
         let check = |text: &str| Gates::parse(text).unwrap().check();
         assert_eq!(check(""), Ok(()));
-        assert_eq!(
-            check("LeaseCheckpointPersist=true"),
-            Err(GateError::NothingToPersist)
-        );
-        assert_eq!(
-            check("LeaseCheckpoint=true"),
-            Err(GateError::NotBuilt("LeaseCheckpoint"))
-        );
-        assert_eq!(
-            check("AllAlpha=true"),
-            Err(GateError::NotBuilt("LeaseCheckpoint"))
-        );
+        for text in ["LeaseCheckpoint=false", "AllAlpha=false", "AllAlpha=true"] {
+            assert_eq!(check(text), Ok(()), "{text}");
+        }
+        for text in [
+            "LeaseCheckpoint=false,LeaseCheckpointPersist=true",
+            "AllAlpha=true,LeaseCheckpoint=false",
+        ] {
+            assert_eq!(check(text), Err(GateError::NothingToPersist), "{text}");
+        }
     }
 
     #[test]
@@ -255,6 +207,7 @@ mod tests {
         assert!(gates.is_on("InitialCorruptCheck"));
         assert!(!gates.is_on("FastLeaseKeepAlive"));
         assert!(Gates::default().is_on("FastLeaseKeepAlive"));
+        assert!(Gates::default().is_on(CHECKPOINT));
         assert_eq!(
             gates.named(),
             "AllAlpha=true,AllBeta=false,CompactHashCheck=false"

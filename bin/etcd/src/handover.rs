@@ -18,11 +18,14 @@ use crate::compaction::{self, RetentionError};
 use crate::credentials;
 use crate::data_dir;
 use crate::flags::settings::Settings;
+use crate::gates;
 use crate::initial_cluster::Members;
 use crate::notation::url::Url;
 
 /// What a request may take beside two election timeouts.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often the leader notes what is left of a lease that lives longer; etcd's interval.
+const LEASE_CHECKPOINT_INTERVAL: Duration = Duration::from_secs(300);
 const BATCH_INTERVAL: Duration = Duration::from_millis(100);
 const BATCH_OPS: usize = 10_000;
 const COMPACTION_PAUSE: Duration = Duration::from_millis(10);
@@ -200,7 +203,7 @@ fn engine_config(
         membership: cluster::Options {
             learners_max: usize::try_from(settings.int("max-learners")).unwrap_or_default(),
         },
-        leases: lease::Options::for_election_timeout(election),
+        leases: leases(settings, election),
         limits: limits(settings, election),
         commit: CommitPolicy {
             interval: or("backend-batch-interval", BATCH_INTERVAL),
@@ -267,6 +270,14 @@ pub(crate) fn quota(settings: &Settings) -> Option<i64> {
         0 => Some(proto::limits::DEFAULT_QUOTA_BYTES),
         quota if quota < 0 => None,
         quota => Some(quota),
+    }
+}
+
+fn leases(settings: &Settings, election: Duration) -> lease::Options {
+    let is_on = settings.gates().is_on(gates::CHECKPOINT);
+    lease::Options {
+        checkpoint_every: is_on.then_some(LEASE_CHECKPOINT_INTERVAL),
+        ..lease::Options::for_election_timeout(election)
     }
 }
 

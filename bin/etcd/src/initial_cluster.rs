@@ -63,9 +63,8 @@ pub(crate) fn parse(text: &str) -> Result<Members, UrlError> {
     Ok(members)
 }
 
-/// The members that the settings describe, this one under its own URLs among them.
-pub(crate) fn described(settings: &Settings) -> Result<Members, ClusterError> {
-    let text = settings.text("initial-cluster");
+/// The members of a description, this one under its own URLs among them.
+pub(crate) fn described(settings: &Settings, text: &str) -> Result<Members, ClusterError> {
     let members = parse(text)?;
     let name = settings.text("name");
     let own = members
@@ -146,7 +145,7 @@ mod tests {
         set("name", name);
         set("initial-cluster", cluster);
         set("initial-advertise-peer-urls", advertised);
-        described(&settings).map_err(|error| error.to_string())
+        described(&settings, cluster).map_err(|error| error.to_string())
     }
 
     /// A member whose URLs are not those that the others know gets another id.

@@ -29,6 +29,9 @@ use crate::start::{self, StartError};
 use crate::validate::ConfigError;
 use crate::{notify, panics, subcommand, version};
 
+/// The flag whose value nobody else is to read, and what is shown in its place.
+const SECRET: &str = "discovery-password";
+const HIDDEN: &str = "******";
 /// What is wrong with the settings or the start.
 pub(crate) const FAILED: u8 = 1;
 /// What is wrong with the command line's syntax, and what made etcd panic.
@@ -84,6 +87,24 @@ pub(crate) fn print(text: &str) {
     let _ = io::stdout().write_all(text.as_bytes());
 }
 
+/// The words of the command line, without the password that may be among them.
+fn shown(args: &[String]) -> Vec<String> {
+    let mut is_secret = false;
+    let shown = |word: &String| {
+        let hides = std::mem::take(&mut is_secret);
+        let name = word.trim_start_matches('-');
+        match name.split_once('=') {
+            _ if hides => HIDDEN.to_owned(),
+            Some((SECRET, _)) => format!("--{SECRET}={HIDDEN}"),
+            _ => {
+                is_secret = name == SECRET;
+                word.clone()
+            }
+        }
+    };
+    args.iter().map(shown).collect()
+}
+
 fn refuse(args: &[String], refused: &Refused) -> ExitCode {
     let Refused { log, reason } = refused;
     match reason {
@@ -102,7 +123,7 @@ fn refuse(args: &[String], refused: &Refused) -> ExitCode {
         }
         _ => {}
     }
-    log.info("Running: ", fields!["args" => args]);
+    log.info("Running: ", fields!["args" => shown(args)]);
     let fields = fields!["error" => reason.text()];
     log.warn("failed to verify flags", fields);
     if matches!(reason, Reason::Config(ConfigError::NoAdvertisedClientUrls)) {
@@ -114,7 +135,7 @@ fn refuse(args: &[String], refused: &Refused) -> ExitCode {
 fn member(args: &[String], configured: Configured) -> ExitCode {
     let Configured { mut settings, log } = configured;
     panics::install(&log);
-    log.info("Running: ", fields!["args" => args]);
+    log.info("Running: ", fields!["args" => shown(args)]);
     derive::derive(&mut settings, &log);
     let contents = match identify(&settings, &log) {
         Ok(contents) => contents,
@@ -124,6 +145,10 @@ fn member(args: &[String], configured: Configured) -> ExitCode {
         Ok(server) => serve(server, &settings, &log),
         Err(error) => {
             let fields = fields!["error" => failure::chain(&error)];
+            if let StartError::Service(_) = &error {
+                say_token_is_used(&settings, &failure::chain(&error), &log);
+                return FAILED.into();
+            }
             let message = match &error {
                 StartError::Server(ServerError::Corrupt(_)) => "checkInitialHashKV failed",
                 StartError::Descriptors(_) => {
@@ -135,6 +160,22 @@ fn member(args: &[String], configured: Configured) -> ExitCode {
             FAILED.into()
         }
     }
+}
+
+fn say_token_is_used(settings: &Settings, error: &str, log: &Logger) {
+    let fields = fields![
+        "discovery-token" => settings.text("discovery-token"),
+        "discovery-endpoints" => settings.list("discovery-endpoints").to_vec(),
+        "error" => error,
+    ];
+    log.warn(
+        "failed to bootstrap; discovery token was already used",
+        fields,
+    );
+    log.warn(
+        "do not reuse discovery token; generate a new one to bootstrap a cluster",
+        &[],
+    );
 }
 
 fn identify(settings: &Settings, log: &Logger) -> Result<Contents, ExitCode> {
@@ -242,4 +283,28 @@ fn end_by(signal: i32) -> ExitCode {
         let _ = signal_hook::low_level::emulate_default_handler(signal);
     }
     ExitCode::SUCCESS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Logs are read by more people than know the password.
+    #[test]
+    fn passwords_are_not_shown() {
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        for (given, expected) in [
+            ("etcd --name a", "etcd --name a"),
+            (
+                "etcd --discovery-password=x --name a",
+                "etcd --discovery-password=****** --name a",
+            ),
+            (
+                "etcd -discovery-password x a",
+                "etcd -discovery-password ****** a",
+            ),
+        ] {
+            assert_eq!(shown(&words(given)), words(expected));
+        }
+    }
 }

@@ -11,6 +11,7 @@ mod credentials;
 mod data_dir;
 mod derive;
 mod descriptors;
+mod discover;
 mod dump;
 mod environment;
 mod failure;

@@ -241,13 +241,21 @@ impl Side<'_> {
         Ok(ClientFiles {
             skip_verify: self.is_own(&pair),
             pair: Some(self.client_pair()?.unwrap_or(pair)),
+            server_name: self.discovered_name(),
             trusted_ca: self.path("trusted-ca-file"),
-            server_name: None,
             allowed: self.allowed()?,
             versions,
             suites,
             protocols: vec![b"http/1.1".to_vec()],
         })
+    }
+
+    /// Members that were found by their domain, and that no authority of their own vouches for, show
+    /// certificates of the domain.
+    fn discovered_name(&self) -> Option<String> {
+        let domain = self.settings.text("discovery-srv");
+        let is_used = !domain.is_empty() && self.path("trusted-ca-file").is_none();
+        is_used.then(|| domain.to_owned())
     }
 
     fn announce(&self, pair: &Pair, suites: &Suites, log: &Logger) {

@@ -11,6 +11,8 @@ use server::{Connector, Server, ServerError};
 
 use crate::data_dir::{self, Contents, DataDirError};
 use crate::descriptors::{self, TooFew};
+use crate::discover::records::{self, RecordsError};
+use crate::discover::service::{self, ServiceError};
 use crate::dump;
 use crate::failure::GoIo;
 use crate::flags::settings::Settings;
@@ -35,6 +37,15 @@ pub(crate) enum StartError {
     /// The first members.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
+    /// The discovery service.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+    /// The records of the domain name system.
+    #[error(transparent)]
+    Records(#[from] RecordsError),
+    /// A service that knows new clusters only was named for one that is there.
+    #[error("discovery URL should not be set when joining existing initial cluster")]
+    ServiceOfExisting,
     /// The cluster that is there already.
     #[error(transparent)]
     Joining(#[from] JoiningError),
@@ -93,9 +104,14 @@ pub(crate) fn start(
         Some(tls) => Connector::with_tls(Arc::new(tls)),
         None => Connector::plain(),
     };
-    let Place { members, join } = place(settings, &connector)?;
+    let Place {
+        members,
+        token,
+        join,
+    } = place(settings, &connector, log)?;
     let mut config = handover::server_config(settings, members, connections_max, secure.listeners)?;
     config.engine.join = join;
+    config.engine.initial_cluster_token = token;
     config.peers.connector = connector;
     let server = Server::start(&config)?;
     say_who_it_is(settings, &server, log);
@@ -119,34 +135,82 @@ pub(crate) fn serve(server: &mut Server, log: &Logger) {
 struct Place {
     /// The first members of a cluster that is founded.
     members: Members,
+    /// What tells it from others with the same members.
+    token: String,
     /// The place in one that is there.
     join: Option<Join>,
 }
 
 /// The place that the settings give; none when the log knows it.
-fn place(settings: &Settings, connector: &Connector) -> Result<Place, StartError> {
+fn place(settings: &Settings, connector: &Connector, log: &Logger) -> Result<Place, StartError> {
     let (parent, name) = handover::wal_place(settings);
     let parent: &dyn disk::Dir = &parent;
+    let has_service = !settings.list("discovery-endpoints").is_empty();
     if wal::exists(&*parent.sub(&name))? {
+        if has_service {
+            log.warn("discovery token is ignored since cluster already initialized; valid logs are found", &[]);
+        }
         return Ok(Place::default());
     }
     let name = settings.text("name").to_owned();
     if settings.text("initial-cluster-state") == "existing" {
+        if has_service {
+            return Err(StartError::ServiceOfExisting);
+        }
         let joining = Joining {
             name,
-            initial_cluster: initial_cluster::described(settings)?,
+            initial_cluster: described(settings, log)?,
             learners_max: usize::try_from(settings.int("max-learners")).unwrap_or_default(),
             connector: connector.clone(),
         };
-        let join = Some(membership::join(&joining)?);
-        let members = Members::new();
-        return Ok(Place { members, join });
+        return Ok(Place {
+            join: Some(membership::join(&joining)?),
+            ..Place::default()
+        });
     }
-    let members = initial_cluster::described(settings)?;
-    let token = settings.text("initial-cluster-token");
-    membership::check_not_bootstrapped(&members, &name, token, connector)?;
+    if has_service {
+        return discovered(settings, log);
+    }
+    let members = described(settings, log)?;
+    let token = settings.text("initial-cluster-token").to_owned();
+    membership::check_not_bootstrapped(&members, &name, &token, connector)?;
     Ok(Place {
         members,
+        token,
+        join: None,
+    })
+}
+
+/// The members that were written down, in the settings or in the domain name system.
+fn described(settings: &Settings, log: &Logger) -> Result<Members, StartError> {
+    if settings.text("discovery-srv").is_empty() {
+        // The default describes no cluster whose records are to be looked for.
+        let is_default = !settings.is_set("initial-cluster");
+        let text = match settings.text("discovery-srv-name").is_empty() || !is_default {
+            true => settings.text("initial-cluster"),
+            false => "",
+        };
+        return Ok(initial_cluster::described(settings, text)?);
+    }
+    let text = records::members(settings, log)?;
+    Ok(initial_cluster::described(settings, &text)?)
+}
+
+/// The place that the discovery service gives; its token stands for the cluster's.
+fn discovered(settings: &Settings, log: &Logger) -> Result<Place, StartError> {
+    let endpoints = settings.list("discovery-endpoints");
+    let fields = fields!["endpoints" => endpoints.to_vec()];
+    log.info("Bootstrapping cluster using v3 discovery.", fields);
+    let token = settings.text("discovery-token").to_owned();
+    let mut urls = settings.url_texts("initial-advertise-peer-urls");
+    urls.sort_unstable();
+    let own = cluster::derive_member_id(&urls, &token, None);
+    let name = settings.text("name");
+    let entries: Vec<String> = urls.iter().map(|url| format!("{name}={url}")).collect();
+    let text = service::join(settings, own, &entries.join(","), log)?;
+    Ok(Place {
+        members: initial_cluster::described(settings, &text)?,
+        token,
         join: None,
     })
 }

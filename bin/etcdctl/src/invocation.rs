@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use client::{Client, Config, Credentials};
 
+use crate::discover;
 use crate::exit::{BAD_CONNECTION, Exit};
 use crate::flags::{Arguments, Command};
 use crate::global;
@@ -44,7 +45,6 @@ impl Invocation {
             eprint!("{}", global::settings(&arguments));
         }
         let format = Format::parse(&arguments.text("write-out"))?;
-        secure::check_discovery(&arguments)?;
         Ok(Session {
             printer: Printer::new(format, arguments.bool("hex")),
             config: config(&arguments)?,
@@ -125,6 +125,7 @@ fn config(arguments: &Arguments) -> Result<Config, Exit> {
     };
     let skip_verify = arguments.bool("insecure-skip-tls-verify");
     secure::apply(arguments, &secure::GLOBAL, skip_verify, &mut config)?;
+    discover::apply(arguments, &mut config)?;
     Ok(config)
 }
 

@@ -5,6 +5,7 @@
 //! answer in the format that was asked for, and `exit` says how the program ends.
 
 mod commands;
+mod discover;
 mod exit;
 mod flags;
 mod global;

@@ -68,16 +68,6 @@ pub(crate) fn apply(
     Ok(())
 }
 
-/// Refuses lookups that this program cannot do.
-pub(crate) fn check_discovery(arguments: &Arguments) -> Result<(), Exit> {
-    if arguments.text("discovery-srv").is_empty() {
-        return Ok(());
-    }
-    let message = "--discovery-srv needs SRV lookups, which this build of etcdctl cannot do; \
-                   name the members with --endpoints";
-    Err(Exit::error(message))
-}
-
 /// The reason as C libraries word it, without Rust's number.
 pub(crate) fn io_reason(error: &std::io::Error) -> String {
     let text = error.to_string();

@@ -44,6 +44,7 @@ pub struct Member {
     port: u16,
     peer_port: u16,
     flags: Vec<String>,
+    environment: Vec<(String, String)>,
     child: Option<Child>,
     log: PathBuf,
 }
@@ -86,6 +87,7 @@ impl Member {
             port: free_port()?,
             peer_port: free_port()?,
             flags: Vec::new(),
+            environment: Vec::new(),
             child: None,
             log: dir.join("etcd.log"),
         })
@@ -104,6 +106,11 @@ impl Member {
     /// The flags of the next start, beside those for directory and URLs; the last of a name counts.
     pub fn set_flags(&mut self, flags: impl IntoIterator<Item = String>) {
         self.flags = flags.into_iter().collect();
+    }
+
+    /// A variable of the environment of the next starts, which have none of this process's.
+    pub fn set_variable(&mut self, name: &str, value: &str) {
+        self.environment.push((name.to_owned(), value.to_owned()));
     }
 
     /// Starts the stopped member again, on the same directory and ports.
@@ -136,6 +143,7 @@ impl Member {
         command
             .args(self.arguments())
             .env_clear()
+            .envs(self.environment.iter().cloned())
             .stdin(Stdio::null());
         let child = command.stdout(log.try_clone()?).stderr(log).spawn()?;
         self.child = Some(child);

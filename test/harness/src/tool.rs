@@ -1,7 +1,7 @@
 //! Tools of other languages that tests need.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -17,6 +17,32 @@ pub fn require(tool: &str, version: &str) -> Result<()> {
         "this test needs `{tool}`, which is missing; install it and run the test again"
     );
     Ok(())
+}
+
+/// Whether a tool is on the path.
+#[must_use]
+pub fn is_there(tool: &str) -> bool {
+    let found = Command::new("sh")
+        .args(["-c", &format!("command -v {tool}")])
+        .stdout(Stdio::null())
+        .status();
+    found.is_ok_and(|status| status.success())
+}
+
+/// Installs one of Debian's packages.
+///
+/// # Errors
+/// When there is none, or this is not Debian.
+pub fn install(package: &str) -> Result<()> {
+    let root = Path::new("/");
+    let get = ["install", "-y", "--no-install-recommends", package];
+    if run(root, "apt-get", &get).is_ok() {
+        return Ok(());
+    }
+    run(root, "apt-get", &["update"])?;
+    run(root, "apt-get", &get)
+        .with_context(|| format!("{package} is missing"))
+        .map(drop)
 }
 
 /// Runs a tool in a folder to its end.

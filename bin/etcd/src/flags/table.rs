@@ -163,8 +163,6 @@ pub(crate) const IGNORED: &[&str] = &[
     "test.outputdir",
 ];
 
-const DISCOVERY: &str = "discovery of other members is not built yet";
-const NO_DISCOVERY: &str = "it matters to discovery only, which is refused";
 const NO_PEERS: &str = "the default holds";
 
 #[cfg(test)]

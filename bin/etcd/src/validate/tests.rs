@@ -92,7 +92,7 @@ fn refusals() {
             "--compact-hash-check-time must be >0 (set to 0s)",
         ),
         (
-            "feature-gates=LeaseCheckpointPersist=true",
+            "feature-gates=LeaseCheckpoint=false,LeaseCheckpointPersist=true",
             "enabling feature gate LeaseCheckpointPersist requires enabling feature gate LeaseCheckpoint",
         ),
         (

@@ -361,9 +361,20 @@ impl Apply {
         outcome: &mut Outcome,
     ) -> Result<Response, Stop> {
         let changes = membership::apply_request(&mut self.membership, request)?;
+        if request.cluster_version_set.is_some() {
+            self.check_version()?;
+        }
         outcome.membership_changed = !changes.is_empty();
         self.write_changes(changes);
         Ok(Response::Done)
+    }
+
+    /// A member that the cluster has left behind must not go on: it would apply what comes after in
+    /// its own way.
+    fn check_version(&self) -> Result<(), Fault> {
+        let own = proto::limits::SERVER_VERSION.parse();
+        let own: cluster::Version = own.unwrap_or(cluster::Version::minor(0, 0));
+        Ok(self.membership.check_server(own)?)
     }
 
     fn conf_change(&mut self, entry: &Entry) -> Result<Outcome, Fault> {

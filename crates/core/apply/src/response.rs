@@ -149,6 +149,9 @@ pub enum Fault {
     /// A stored record does not decode.
     #[error("a stored record does not decode")]
     Record(#[from] types::DecodeRecordError),
+    /// The cluster has gone on to a version that this member does not have.
+    #[error(transparent)]
+    Version(#[from] cluster::TooOld),
     /// An entry of the log does not decode.
     #[error("log entry {index} does not decode: {reason}")]
     Entry {

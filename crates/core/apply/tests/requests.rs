@@ -475,3 +475,28 @@ proptest! {
         prop_assert_eq!(leases(&steady), leases(&shaken));
     }
 }
+
+/// A member that stays behind the version of its cluster would read what comes after in its own way:
+/// it stops, and names the two versions.
+#[test]
+fn a_later_cluster_version_stops_the_member() {
+    let mut replica = Replica::new();
+    let version = |id, version: &str| InternalRaftRequest {
+        cluster_version_set: Some(proto::membershippb::ClusterVersionSetRequest {
+            ver: version.to_owned(),
+        }),
+        ..request(id)
+    };
+    replica.run(&version(1, "3.6.0")).unwrap();
+    replica.run(&version(2, "3.7.9")).unwrap();
+    let entry = Entry {
+        term: Term(1),
+        index: Index(3),
+        data: version(3, "3.8.0").encode_to_vec().into(),
+        ..Entry::default()
+    };
+    let fault = replica.apply.entry(&entry, Instant(Duration::ZERO), true);
+    let text = fault.unwrap_err().to_string();
+    assert!(text.contains("invalid downgrade"), "{text}");
+    assert!(text.ends_with("3.7.1 is below 3.8.0"), "{text}");
+}

@@ -28,4 +28,4 @@ pub use join::{JoinError, join};
 pub use member::{DecodeMemberError, Member};
 pub use membership::{ChangeError, LoadError, Membership, Options, UnknownMember};
 pub use negotiate::{DowngradeError, Versions};
-pub use version::{Downgrade, ParseVersionError, Version};
+pub use version::{Downgrade, ParseVersionError, TooOld, Version};

@@ -9,7 +9,7 @@ use crate::bucket::{BucketChange, Table};
 use crate::change::Change;
 use crate::identity::parse_member_id;
 use crate::member::{DecodeMemberError, Member};
-use crate::version::{Downgrade, Version};
+use crate::version::{Downgrade, TooOld, Version};
 
 /// The key of the cluster version in its bucket.
 const CLUSTER_VERSION: &str = "clusterVersion";
@@ -207,6 +207,19 @@ impl Membership {
     #[must_use]
     pub fn version(&self) -> Option<Version> {
         self.version
+    }
+
+    /// Checks that a member of this version may be in the cluster; patches do not count.
+    ///
+    /// # Errors
+    /// [`TooOld`] when the cluster is ahead of it.
+    pub fn check_server(&self, server: Version) -> Result<(), TooOld> {
+        match self.version {
+            Some(cluster) if server.without_patch() < cluster.without_patch() => {
+                Err(TooOld { server, cluster })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The downgrade under way, or none.

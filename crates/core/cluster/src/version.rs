@@ -23,6 +23,18 @@ pub struct Version {
 #[error("not a version of the form major.minor.patch")]
 pub struct ParseVersionError;
 
+/// A member is older than what its cluster has agreed on: it could not read what the others write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "invalid downgrade; server version is lower than determined cluster version: {server} is below {cluster}"
+)]
+pub struct TooOld {
+    /// The member's version.
+    pub server: Version,
+    /// The cluster's.
+    pub cluster: Version,
+}
+
 impl Version {
     /// The version `major.minor.0`.
     #[must_use]

@@ -116,6 +116,8 @@ pub struct Member {
     led_from: Option<Index>,
     /// Requests that nobody takes yet.
     waiting: Waiting,
+    /// Changes of the membership that wait for the one before them.
+    changes: Waiting,
     refused: Vec<RequestId>,
     /// Ticks since the start.
     now: u64,
@@ -151,6 +153,7 @@ impl Member {
             leadership: Leadership::default(),
             led_from: None,
             waiting: Waiting::default(),
+            changes: Waiting::default(),
             refused: Vec::new(),
             now: 0,
             is_receiving: false,
@@ -206,6 +209,7 @@ impl Member {
             self.raft.campaign();
         }
         self.ask_for_reads();
+        self.submit_changes();
         let mut due = self.raft.effects();
         if let Some(write) = &due.write {
             self.written(write);
@@ -273,6 +277,7 @@ impl Member {
         self.retention.tick(&self.raft, self.now);
         self.reads.expire(self.now, self.request_ticks);
         self.waiting.expire(self.now, self.request_ticks);
+        self.changes.expire(self.now, self.request_ticks);
         self.submit_waiting();
         let limit = 2 * self.election_ticks;
         if self.leadership.is_self && self.stall.is_over(self.now, limit) {
@@ -293,6 +298,9 @@ impl Member {
         if message.kind == MessageKind::Propose && !self.raft.takes_proposals() {
             return self.hold(message.entries);
         }
+        if let Some(change) = self.forwarded_change(&message) {
+            return self.carry(change);
+        }
         // A message that makes no sense is the sender's trouble.
         let _ = self.raft.step(message);
     }
@@ -306,6 +314,25 @@ impl Member {
                 data,
             });
         }
+    }
+
+    /// A change of the membership that another member passes on while this leader must hold it back.
+    fn forwarded_change(&self, message: &raft::Message) -> Option<Request> {
+        let [entry] = &message.entries[..] else {
+            return None;
+        };
+        let is_change = message.kind == MessageKind::Propose && entry.kind == EntryKind::ConfChange;
+        (is_change && self.holds_changes()).then(|| Request {
+            // Whoever proposed it waits for it on another member.
+            id: None,
+            kind: entry.kind,
+            data: entry.data.clone(),
+        })
+    }
+
+    /// Whether a change of the membership would come to nothing, since another one is under way.
+    fn holds_changes(&self) -> bool {
+        !self.changes.is_empty() || !self.raft.takes_conf_changes()
     }
 
     /// Requests that nobody takes at the moment wait, as far as there is room.
@@ -359,8 +386,26 @@ impl Member {
         }
     }
 
-    /// Gives one request to consensus.
+    /// Gives one request to consensus; changes of the membership one after the other.
     fn carry(&mut self, request: Request) {
+        if request.kind == EntryKind::Normal || !self.holds_changes() {
+            self.give(request);
+        } else if let Err(request) = self.changes.add(self.now, request) {
+            self.refused.extend(request.id);
+        }
+    }
+
+    fn submit_changes(&mut self) {
+        while !self.changes.is_empty()
+            && self.raft.takes_proposals()
+            && self.raft.takes_conf_changes()
+            && let Some(change) = self.changes.pop()
+        {
+            self.give(change);
+        }
+    }
+
+    fn give(&mut self, request: Request) {
         let Request { id, kind, data } = request;
         let carried = match kind {
             EntryKind::Normal => self.raft.propose(vec![data]),

@@ -54,6 +54,13 @@ impl Waiting {
         self.requests.is_empty()
     }
 
+    /// Takes the oldest.
+    pub(crate) fn pop(&mut self) -> Option<Request> {
+        let (_, request) = self.requests.pop_front()?;
+        self.bytes -= request.data.len();
+        Some(request)
+    }
+
     /// Takes everything.
     pub(crate) fn take(&mut self) -> impl Iterator<Item = Request> + use<> {
         self.bytes = 0;
@@ -87,6 +94,12 @@ mod tests {
         let left: Vec<_> = waiting.take().map(|request| request.id).collect();
         assert_eq!(left, [Some(RequestId(2)), Some(RequestId(4))]);
         assert!(waiting.is_empty());
+        assert!(waiting.add(6, request(5, 10)).is_ok());
+        assert_eq!(
+            waiting.pop().and_then(|request| request.id),
+            Some(RequestId(5))
+        );
+        assert!(waiting.pop().is_none());
         for id in 0..WAITING_MAX as u64 {
             assert!(waiting.add(7, request(id, 0)).is_ok());
         }

@@ -69,6 +69,18 @@ impl Raft {
         }
     }
 
+    /// Whether a configuration change would be carried out, instead of coming to nothing because
+    /// another one is under way. Only a leader can tell.
+    #[must_use]
+    pub fn takes_conf_changes(&self) -> bool {
+        match &self.state {
+            State::Leader(leader) => {
+                leader.pending_conf <= self.log.applied() && !self.members.is_joint()
+            }
+            _ => true,
+        }
+    }
+
     /// Proposes a configuration change; `data` stays opaque, except that an empty
     /// [`EntryKind::ConfChangeV2`] leaves a joint configuration.
     ///

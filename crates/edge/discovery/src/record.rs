@@ -21,9 +21,9 @@ pub struct Target {
 #[error("dns lookup errors: {} and {}", chain(encrypted), chain(plain))]
 pub struct ClientsError {
     /// Why there are none with TLS.
-    pub encrypted: LookupError,
+    pub encrypted: Box<LookupError>,
     /// Why there are none without.
-    pub plain: LookupError,
+    pub plain: Box<LookupError>,
 }
 
 /// The name of the service's records: `_service[-name]._tcp.domain`.
@@ -53,7 +53,10 @@ pub async fn clients(domain: &str, name: &str) -> Result<Vec<String>, ClientsErr
     let encrypted = srv("etcd-client-ssl", domain, name).await;
     let plain = srv("etcd-client", domain, name).await;
     match (encrypted, plain) {
-        (Err(encrypted), Err(plain)) => Err(ClientsError { encrypted, plain }),
+        (Err(encrypted), Err(plain)) => Err(ClientsError {
+            encrypted: Box::new(encrypted),
+            plain: Box::new(plain),
+        }),
         (encrypted, plain) => {
             let mut found = urls("https", &encrypted.unwrap_or_default());
             found.extend(urls("http", &plain.unwrap_or_default()));

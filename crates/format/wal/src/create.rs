@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use disk::{Dir, File};
-use types::{HardState, Index, SnapshotMark};
+use types::{Entry, HardState, Index, SnapshotMark};
 
 use crate::codec::Metadata;
 use crate::encoder::Encoder;
@@ -27,6 +27,22 @@ impl Wal {
         options: Options,
         metadata: &Metadata,
     ) -> Result<Self, CreateError> {
+        Self::create_with(parent, name, options, metadata, &[], &HardState::default())
+    }
+
+    /// Creates a log that begins with these entries and this state: what is found of it after a crash
+    /// has them, or there is no log.
+    ///
+    /// # Errors
+    /// As [`Wal::create`].
+    pub fn create_with(
+        parent: &dyn Dir,
+        name: &str,
+        options: Options,
+        metadata: &Metadata,
+        entries: &[Entry],
+        state: &HardState,
+    ) -> Result<Self, CreateError> {
         let dir = parent.sub(name);
         check_absent(&*dir)?;
         make_dir(parent, name, options)?;
@@ -38,6 +54,12 @@ impl Wal {
         encoder.put_crc();
         encoder.put_metadata(&raw_metadata);
         encoder.put_snapshot(&SnapshotMark::default());
+        for entry in entries {
+            encoder.put_entry(entry);
+        }
+        if *state != HardState::default() {
+            encoder.put_state(state);
+        }
         let segment = make_first(&*dir, file, options, encoder.bytes())?;
         let end = encoder.bytes().len() as u64;
         encoder.clear();
@@ -49,7 +71,7 @@ impl Wal {
             encoder,
             vec![segment],
             position,
-            (Index(0), HardState::default()),
+            (entries.last().map_or(Index(0), |entry| entry.index), *state),
         ))
     }
 }

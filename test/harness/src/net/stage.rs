@@ -1,13 +1,13 @@
 //! Where a test with a network of its own takes place.
 
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 
 use super::namespaces::{Namespaces, PROBE, PROBE_WEATHER};
 use super::proxy::Proxies;
 use super::{Need, Network};
+use crate::tool;
 
 /// Says, when set to `proxy`, that there are to be no namespaces.
 const CHOICE: &str = "FAULTS";
@@ -50,8 +50,8 @@ fn permitted(need: Need) -> Result<()> {
         bail!("{CHOICE}=proxy");
     }
     for (tool, package) in TOOLS {
-        if !is_there(tool) {
-            install(package)?;
+        if !tool::is_there(tool) {
+            tool::install(package)?;
         }
     }
     let mut script = PROBE.to_owned();
@@ -62,26 +62,6 @@ fn permitted(need: Need) -> Result<()> {
     let error = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{}", error.trim());
     Ok(())
-}
-
-fn is_there(tool: &str) -> bool {
-    let found = Command::new("sh")
-        .args(["-c", &format!("command -v {tool}")])
-        .stdout(Stdio::null())
-        .status();
-    found.is_ok_and(|status| status.success())
-}
-
-fn install(package: &str) -> Result<()> {
-    let root = Path::new("/");
-    let get = ["install", "-y", "--no-install-recommends", package];
-    if crate::tool::run(root, "apt-get", &get).is_ok() {
-        return Ok(());
-    }
-    crate::tool::run(root, "apt-get", &["update"])?;
-    crate::tool::run(root, "apt-get", &get)
-        .with_context(|| format!("{package} is missing"))
-        .map(drop)
 }
 
 /// A command in namespaces of its own, where this process is root.

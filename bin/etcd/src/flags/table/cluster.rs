@@ -1,6 +1,6 @@
 //! How members find each other.
 
-use super::{DISCOVERY, FileKey, Flag, Group, Kind, NO_DISCOVERY};
+use super::{FileKey, Flag, Group, Kind};
 
 pub(super) const FLAGS: &[Flag] = &[
     flag(
@@ -51,16 +51,14 @@ pub(super) const FLAGS: &[Flag] = &[
         "",
         "Endpoints of a discovery service.",
     )
-    .file(FileKey::At("discovery-config.client.endpoints"))
-    .refused(DISCOVERY),
+    .file(FileKey::At("discovery-config.client.endpoints")),
     flag(
         "discovery-token",
         Kind::Text,
         "",
         "Token of this cluster at the discovery service.",
     )
-    .file(FileKey::At("discovery-config.token"))
-    .refused(DISCOVERY),
+    .file(FileKey::At("discovery-config.token")),
     client(
         "discovery-dial-timeout",
         Kind::Duration,
@@ -150,15 +148,13 @@ pub(super) const FLAGS: &[Flag] = &[
         Kind::Text,
         "",
         "Domain whose SRV records name the first members.",
-    )
-    .refused(DISCOVERY),
+    ),
     flag(
         "discovery-srv-name",
         Kind::Text,
         "",
         "Suffix of the service name of those records.",
-    )
-    .refused(DISCOVERY),
+    ),
     flag(
         "downgrade-check-time",
         Kind::Duration,
@@ -191,7 +187,5 @@ const fn client(
     key: &'static str,
     help: &'static str,
 ) -> Flag {
-    flag(name, kind, default, help)
-        .file(FileKey::At(key))
-        .without_effect(NO_DISCOVERY)
+    flag(name, kind, default, help).file(FileKey::At(key))
 }

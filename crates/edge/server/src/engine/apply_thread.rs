@@ -86,7 +86,11 @@ impl ApplyThread {
                         self.commit();
                         self.store.push(StoreInput::Snapshot(message));
                     }
-                    ApplyInput::Install(mark) => self.install(&mark),
+                    ApplyInput::Install(mark) => {
+                        self.engine.meters().installing(true);
+                        self.install(&mark);
+                        self.engine.meters().installing(false);
+                    }
                 }
             }
             let now = Instant::now();

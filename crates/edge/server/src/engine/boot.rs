@@ -90,6 +90,9 @@ pub enum StartError {
     /// Stored members do not decode.
     #[error(transparent)]
     Members(#[from] cluster::LoadError),
+    /// The cluster has a version that this member does not have.
+    #[error(transparent)]
+    TooOld(#[from] cluster::TooOld),
     /// Stored users or roles do not decode.
     #[error("cannot load users and roles")]
     Auth(#[from] auth::LoadError),
@@ -253,9 +256,9 @@ impl Initial {
 fn bootstrap(config: &Config, initial: Initial) -> Result<(Wal, Recovered), StartError> {
     let state = initial.state();
     let Initial { metadata, entries } = initial;
-    let mut wal = Wal::create(&*config.wal_parent, &config.wal_name, config.wal, &metadata)?;
-    wal.append(&entries, Some(&state))?;
-    wal.flush(true)?;
+    let (parent, name) = (&*config.wal_parent, &config.wal_name);
+    // At once: a log without the members of the cluster that it is to found would never lead.
+    let wal = Wal::create_with(parent, name, config.wal, &metadata, &entries, &state)?;
     let snapshot = SnapshotMark::default();
     Ok((
         wal,

@@ -188,8 +188,7 @@ impl Handle {
     /// change is wise is asked before; what the members make of it arrives inside [`Applied`].
     ///
     /// # Errors
-    /// As [`Handle::propose`]. A change that meets another one that is not yet applied comes to
-    /// nothing, and so times out.
+    /// As [`Handle::propose`].
     pub async fn propose_conf_change(&self, change: &cluster::Change) -> Result<Applied, Error> {
         let id = self.0.ids.next();
         let data = change.to_conf_change(id).encode();

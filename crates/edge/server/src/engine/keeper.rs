@@ -10,10 +10,14 @@ use std::time::Duration;
 
 use auth::Who;
 use proto::etcdserverpb::alarm_request::AlarmAction;
-use proto::etcdserverpb::{AlarmRequest, AlarmType, InternalRaftRequest, LeaseRevokeRequest};
+use proto::etcdserverpb::{
+    AlarmRequest, AlarmType, InternalRaftRequest, LeaseCheckpoint, LeaseCheckpointRequest,
+    LeaseRevokeRequest,
+};
 use proto::membershippb::{Attributes, ClusterMemberAttrSetRequest};
 
 use tokio::sync::Semaphore;
+use types::Term;
 
 use super::compactor::{self, CompactionPolicy};
 use super::handle::Handle;
@@ -28,6 +32,8 @@ const EXPIRY_INTERVAL: Duration = Duration::from_millis(500);
 const EXPIRY_LIMIT: usize = 500;
 /// Most revocations under way at a time.
 const REVOKES_IN_FLIGHT: usize = 16;
+/// Most leases in one checkpoint, as in etcd.
+const CHECKPOINT_LIMIT: usize = 1000;
 /// How often log segments are looked through.
 const PURGE_INTERVAL: Duration = Duration::from_secs(30);
 /// Pause between two looks at what this member has to learn first.
@@ -138,6 +144,7 @@ async fn expire_leases(handle: Handle) {
         if !engine.is_leader() {
             continue;
         }
+        checkpoint_leases(&handle, term);
         let expired = engine.leases().lock().expired(engine.now(), EXPIRY_LIMIT);
         for id in expired {
             let Ok(permit) = Arc::clone(&permits).acquire_owned().await else {
@@ -164,6 +171,36 @@ async fn expire_leases(handle: Handle) {
             });
         }
     }
+}
+
+/// Notes in the log what is left of long leases, so that a new leader does not begin them anew.
+fn checkpoint_leases(handle: &Handle, term: Term) {
+    let engine = handle.engine();
+    let mut leases = engine.leases().lock();
+    let due = leases.checkpoints_due(engine.now(), CHECKPOINT_LIMIT);
+    drop(leases);
+    if due.is_empty() {
+        return;
+    }
+    let checkpoint = |(id, remaining_ttl): (types::LeaseId, i64)| LeaseCheckpoint {
+        id: id.0,
+        remaining_ttl,
+    };
+    let checkpoints = due.into_iter().map(checkpoint).collect();
+    let request = InternalRaftRequest {
+        lease_checkpoint: Some(LeaseCheckpointRequest { checkpoints }),
+        ..InternalRaftRequest::default()
+    };
+    let handle = handle.clone();
+    tokio::task::spawn_local(async move {
+        let revision = handle.engine().auth().revision();
+        let root = Who {
+            user: auth::ROOT,
+            revision,
+        };
+        // One that is lost leaves its leases the rest that they had before.
+        let _ = handle.propose_in(term, root, request).await;
+    });
 }
 
 async fn purge(log: Inbox<LogInput>, keep: usize) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use std::sync::Arc;
 
-use prometheus::{Histogram, HistogramOpts, IntCounter, IntGauge, Registry};
+use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
 use super::durations::{Durations, ThreadDurations};
 use super::timeline::Timeline;
@@ -23,6 +23,11 @@ pub struct Meters {
     lease_ttl: Histogram,
     proposals_failed: IntCounter,
     reads_failed: IntCounter,
+    reads_slow: IntCounter,
+    promotions: IntCounter,
+    promotions_failed: IntCounterVec,
+    heartbeats_late: IntCounter,
+    installing: IntGauge,
     hash: Histogram,
     hash_rev: Histogram,
     snapshot: Histogram,
@@ -100,6 +105,29 @@ impl Meters {
                 "etcd_server_read_indexes_failed_total",
                 "The total number of reads whose index was not confirmed in time.",
             )?,
+            reads_slow: counter(
+                "etcd_server_slow_read_indexes_total",
+                "The total number of reads that waited in vain for their index.",
+            )?,
+            promotions: counter(
+                "etcd_server_learner_promote_successes",
+                "The total number of learners that this leader has promoted.",
+            )?,
+            promotions_failed: IntCounterVec::new(
+                Opts::new(
+                    "etcd_server_learner_promote_failures",
+                    "The total number of promotions that this leader has refused.",
+                ),
+                &["Reason"],
+            )?,
+            heartbeats_late: counter(
+                "etcd_server_heartbeat_send_failures_total",
+                "The total number of heartbeats that this leader has sent late.",
+            )?,
+            installing: gauge(
+                "etcd_server_snapshot_apply_in_progress_total",
+                "1 while a snapshot of the leader takes the place of the state.",
+            )?,
             hash: bounded(
                 "etcd_mvcc_hash_duration_seconds",
                 "The latency distributions of hashing the whole store.",
@@ -160,6 +188,7 @@ impl Meters {
             )?,
             slow_apply_from,
         };
+        registry.register(Box::new(meters.promotions_failed.clone()))?;
         registry.register(Box::new(meters.leases_expired.clone()))?;
         registry.register(Box::new(meters.log_bytes.clone()))?;
         registry.register(Box::new(meters.slow_applies.clone()))?;
@@ -202,6 +231,24 @@ impl Meters {
 
     pub(crate) fn read_failed(&self) {
         self.reads_failed.inc();
+        self.reads_slow.inc();
+    }
+
+    /// A learner was promoted here, or was not for a reason.
+    pub(crate) fn promoted(&self, refusal: Option<&str>) {
+        match refusal {
+            None => self.promotions.inc(),
+            Some(reason) => self.promotions_failed.with_label_values(&[reason]).inc(),
+        }
+    }
+
+    pub(crate) fn heartbeat_late(&self) {
+        self.heartbeats_late.inc();
+    }
+
+    /// Whether a snapshot of the leader is being installed.
+    pub(crate) fn installing(&self, is: bool) {
+        self.installing.set(is.into());
     }
 
     /// The store was hashed: all of it, or its keys up to a revision.

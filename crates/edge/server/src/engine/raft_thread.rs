@@ -89,6 +89,9 @@ impl RaftThread {
         while inbox.take(&mut batch, Some(next_tick)) {
             self.handle(&mut batch);
             let now = Instant::now();
+            if now.saturating_duration_since(next_tick) > self.tick && self.engine.is_leader() {
+                self.engine.meters().heartbeat_late();
+            }
             while next_tick <= now {
                 self.member.handle(Input::Tick);
                 next_tick += self.tick;

@@ -54,6 +54,8 @@ impl State {
             &bucket(Bucket::MembersRemoved),
             &bucket(Bucket::Cluster),
         )?;
+        let own = proto::limits::SERVER_VERSION.parse();
+        membership.check_server(own.unwrap_or(cluster::Version::minor(0, 0)))?;
         Ok(Self {
             membership,
             leases: load_leases(options.leases, &bucket(Bucket::Lease), writer)?,

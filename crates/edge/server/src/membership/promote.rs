@@ -50,8 +50,29 @@ pub(crate) async fn promote(
     }
 }
 
-/// Promotes a learner if this member leads.
+/// Promotes a learner if this member leads, and counts it.
 pub(crate) async fn promote_here(handle: &Handle, id: MemberId) -> Result<Vec<Member>, Status> {
+    let promoted = try_promote(handle, id).await;
+    let meters = handle.engine().meters();
+    match &promoted {
+        Ok(_) => meters.promoted(None),
+        Err(refusal) if *refusal == Status::from(Error::NotLeader) => {}
+        Err(refusal) => meters.promoted(Some(reason(refusal))),
+    }
+    promoted
+}
+
+/// The reason as it is known among members.
+fn reason(refusal: &Status) -> &str {
+    let is = |error: Error| *refusal == Status::from(error);
+    match () {
+        () if is(Error::MemberNotLearner) => NOT_LEARNER,
+        () if is(Error::MemberNotFound) => "membership: ID not found",
+        () => &refusal.message,
+    }
+}
+
+async fn try_promote(handle: &Handle, id: MemberId) -> Result<Vec<Member>, Status> {
     strict::may_promote(handle, id).await?;
     let applied = handle.propose_conf_change(&Change::Promote(id)).await?;
     applied.result.map_err(error::rejected)?;

@@ -8,7 +8,9 @@ mod cluster;
 mod network;
 mod node;
 
+mod bootstrap;
 mod elections;
+mod leases;
 mod membership;
 mod reads;
 mod snapshots;

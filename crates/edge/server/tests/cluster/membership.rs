@@ -63,6 +63,39 @@ fn a_leader_is_removed() {
     );
 }
 
+/// Operators, and the tools that work for them, do not wait for each other: changes that meet are
+/// carried out one after the other, whoever was asked.
+#[test]
+fn changes_that_meet_are_all_carried_out() {
+    let cluster = Cluster::start(3);
+    let leader = cluster.leader();
+    let learner = |number: u64| {
+        let urls = vec![format!("http://new{number}:2380")];
+        Change::Add(cluster::Member {
+            id: cluster::derive_member_id(&urls, "", Some(number)),
+            peer_urls: urls,
+            is_learner: true,
+            ..cluster::Member::default()
+        })
+    };
+    let changes = (0..9).map(|number| {
+        let change = learner(number);
+        cluster.nodes[(number % 3) as usize]
+            .begin(async move |handle| handle.propose_conf_change(&change).await)
+    });
+    let changes: Vec<_> = changes.collect();
+    for (number, change) in changes.into_iter().enumerate() {
+        let applied = change.recv().unwrap();
+        // More than one learner is refused, by name, when it is applied.
+        assert!(applied.is_ok(), "{number}: {applied:?}");
+    }
+    until("the members", || {
+        let members = cluster.nodes[leader].engine().membership();
+        (members.members().count() == 4).then_some(())
+    });
+    cluster.agree();
+}
+
 /// One member grows to three and back to one: a sole voter decides alone again.
 #[test]
 fn a_cluster_grows_and_shrinks() {

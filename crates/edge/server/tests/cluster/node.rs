@@ -39,7 +39,11 @@ pub(crate) fn url(name: &str) -> String {
     format!("http://{name}:2380")
 }
 
-fn config(name: &str, members: BTreeMap<String, Vec<String>>, join: Option<Join>) -> Config {
+pub(crate) fn config(
+    name: &str,
+    members: BTreeMap<String, Vec<String>>,
+    join: Option<Join>,
+) -> Config {
     let disk = MemDir::new();
     Config {
         member_dir: disk.sub("member"),
@@ -58,7 +62,10 @@ fn config(name: &str, members: BTreeMap<String, Vec<String>>, join: Option<Join>
         store: store::Options::default(),
         mvcc: mvcc::Options::default(),
         membership: cluster::Options::default(),
-        leases: lease::Options::for_election_timeout(Duration::from_secs(1)),
+        leases: lease::Options {
+            checkpoint_every: Some(Duration::from_millis(500)),
+            ..lease::Options::for_election_timeout(Duration::from_secs(1))
+        },
         limits: Limits {
             max_request_bytes: 1 << 20,
             max_txn_ops: 128,
