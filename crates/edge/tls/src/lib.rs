@@ -19,6 +19,7 @@ mod error;
 mod files;
 mod fresh;
 mod identity;
+mod p521;
 mod remote;
 mod revoked;
 mod self_signed;

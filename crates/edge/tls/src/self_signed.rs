@@ -1,8 +1,8 @@
 //! Certificates that a member makes for itself (`--auto-tls`, `--peer-auto-tls`).
 //!
 //! They protect against listeners, not against impostors. As etcd's, they are authorities of
-//! themselves, so that a client can be told to trust exactly this one; the curve is another, because
-//! the cryptography here has no P-521.
+//! themselves, so that a client can be told to trust exactly this one. Theirs are on the curve P-521,
+//! and are used where they are found; new ones are on P-384, which costs less.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -14,10 +14,10 @@ use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     KeyPair, KeyUsagePurpose, PKCS_ECDSA_P384_SHA384,
 };
-use rustls::crypto::ring;
 
 use crate::error::TlsError;
 use crate::files::Pair;
+use crate::settings::Suites;
 
 const CERT_FILE: &str = "cert.pem";
 const KEY_FILE: &str = "key.pem";
@@ -78,7 +78,7 @@ impl SelfSigned {
         };
         let mut has_replaced = false;
         if pair.cert.exists() && pair.key.exists() {
-            match pair.load(&ring::default_provider()) {
+            match pair.load(&Suites::default().provider()) {
                 Ok(_) => {
                     return Ok(Self {
                         pair,
@@ -86,7 +86,7 @@ impl SelfSigned {
                         has_replaced,
                     });
                 }
-                // As etcd makes them: a directory that was taken over must start.
+                // A directory that was taken over must start.
                 Err(TlsError::Unusable { .. }) => has_replaced = true,
                 Err(error) => return Err(error.into()),
             }

@@ -5,6 +5,8 @@ use std::str::FromStr;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::{CipherSuite, SupportedCipherSuite, SupportedProtocolVersion, version};
 
+use crate::p521;
+
 /// A version of TLS that is spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Version {
@@ -155,6 +157,7 @@ impl Suites {
     /// The cryptography with these suites.
     pub(crate) fn provider(&self) -> CryptoProvider {
         let mut provider = ring::default_provider();
+        p521::extend(&mut provider);
         if let Some(only) = &self.only {
             provider.cipher_suites.retain(|suite| match suite {
                 SupportedCipherSuite::Tls13(_) => true,

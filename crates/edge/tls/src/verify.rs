@@ -35,38 +35,8 @@ fn admit(allowed: &Allowed, end_entity: &CertificateDer<'_>) -> Result<(), Error
     }
 }
 
-/// Certificates that etcd makes itself are signed with a curve that ring lacks.
-const UNKNOWN: SignatureScheme = SignatureScheme::ECDSA_NISTP521_SHA512;
-
-/// Checks that who shows a certificate has its key.
-#[derive(Clone, Copy, Debug)]
-struct Signatures {
-    algorithms: WebPkiSupportedAlgorithms,
-    /// Where nobody is verified, a signature that cannot be checked proves as little as one that can.
-    passes_unknown: bool,
-}
-
-impl Signatures {
-    fn of(provider: &CryptoProvider) -> Self {
-        Self {
-            algorithms: provider.signature_verification_algorithms,
-            passes_unknown: false,
-        }
-    }
-
-    fn pass(&self, dss: &DigitallySignedStruct) -> Option<HandshakeSignatureValid> {
-        let passes = self.passes_unknown && dss.scheme == UNKNOWN;
-        passes.then(HandshakeSignatureValid::assertion)
-    }
-
-    fn schemes(&self) -> Vec<SignatureScheme> {
-        let mut schemes = self.algorithms.supported_schemes();
-        schemes.extend(self.passes_unknown.then_some(UNKNOWN));
-        schemes
-    }
-}
-
-/// The part of the library's traits that is the same for all: the [`Signatures`] decide.
+/// The part of the library's traits that is the same for all: whether who shows a certificate has
+/// its key, by the `algorithms` of the verifier.
 macro_rules! signatures {
     () => {
         fn verify_tls12_signature(
@@ -75,11 +45,7 @@ macro_rules! signatures {
             cert: &CertificateDer<'_>,
             dss: &DigitallySignedStruct,
         ) -> Result<HandshakeSignatureValid, Error> {
-            let signatures = self.signatures;
-            signatures.pass(dss).map_or_else(
-                || verify_tls12_signature(message, cert, dss, &signatures.algorithms),
-                Ok,
-            )
+            verify_tls12_signature(message, cert, dss, &self.algorithms)
         }
 
         fn verify_tls13_signature(
@@ -88,15 +54,11 @@ macro_rules! signatures {
             cert: &CertificateDer<'_>,
             dss: &DigitallySignedStruct,
         ) -> Result<HandshakeSignatureValid, Error> {
-            let signatures = self.signatures;
-            signatures.pass(dss).map_or_else(
-                || verify_tls13_signature(message, cert, dss, &signatures.algorithms),
-                Ok,
-            )
+            verify_tls13_signature(message, cert, dss, &self.algorithms)
         }
 
         fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-            self.signatures.schemes()
+            self.algorithms.supported_schemes()
         }
     };
 }
@@ -105,7 +67,7 @@ macro_rules! signatures {
 #[derive(Debug)]
 pub(crate) struct Clients {
     chain: Arc<dyn ClientCertVerifier>,
-    signatures: Signatures,
+    algorithms: WebPkiSupportedAlgorithms,
     allowed: Allowed,
 }
 
@@ -121,7 +83,7 @@ impl Clients {
         let chain = chain.map_err(|_| TlsError::NoAuthorities)?;
         Ok(Self {
             chain,
-            signatures: Signatures::of(provider),
+            algorithms: provider.signature_verification_algorithms,
             allowed,
         })
     }
@@ -154,7 +116,7 @@ pub(crate) struct Servers {
     chain: Arc<WebPkiServerVerifier>,
     /// The authorities themselves: a self-signed certificate may be its own.
     trusted: Vec<CertificateDer<'static>>,
-    signatures: Signatures,
+    algorithms: WebPkiSupportedAlgorithms,
     allowed: Allowed,
 }
 
@@ -171,7 +133,7 @@ impl Servers {
         Ok(Self {
             chain: chain.map_err(|_| TlsError::NoAuthorities)?,
             trusted,
-            signatures: Signatures::of(provider),
+            algorithms: provider.signature_verification_algorithms,
             allowed,
         })
     }
@@ -239,16 +201,14 @@ impl ServerCertVerifier for Servers {
 /// Believes every server: what `--insecure-skip-tls-verify` and automatic certificates ask for.
 #[derive(Debug)]
 pub(crate) struct Anybody {
-    signatures: Signatures,
+    algorithms: WebPkiSupportedAlgorithms,
 }
 
 impl Anybody {
     pub(crate) fn new(provider: &CryptoProvider) -> Self {
-        let signatures = Signatures {
-            passes_unknown: true,
-            ..Signatures::of(provider)
-        };
-        Self { signatures }
+        Self {
+            algorithms: provider.signature_verification_algorithms,
+        }
     }
 }
 
