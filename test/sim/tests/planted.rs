@@ -24,7 +24,7 @@ const PLANTED: [(Bug, u64); 23] = [
     (Bug::NeverExpire, 20),
     (Bug::MarkEarly, 100),
     (Bug::LoseLogTail, 50),
-    (Bug::SwapAnswers, 100),
+    (Bug::SwapAnswers, 600),
     (Bug::CompactAlone, 20),
     (Bug::NeverCampaign, 20),
 ];
