@@ -96,7 +96,7 @@ pub fn snapshot() -> Vec<u8> {
         period_kind: ("space", "bytes"),
         period: RATE as i64,
         default_kind: "inuse_space",
-        hidden: ".*__rust_(alloc|alloc_zeroed|realloc)|.*profile::heap::.*",
+        hidden: ".*__rust_(alloc|alloc_zeroed|realloc)|alloc::alloc::(alloc|realloc)|.*profile::heap::.*",
         at: SystemTime::now(),
         took: Duration::ZERO,
         samples: samples.collect(),
