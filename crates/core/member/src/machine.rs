@@ -273,16 +273,17 @@ impl Member {
 
     fn tick(&mut self) {
         self.now += 1;
+        // Before consensus, which forgets now and then who was heard of.
+        let limit = 2 * self.election_ticks;
+        if self.leadership.is_self && self.stall.is_over(self.now, limit) {
+            self.step_aside();
+        }
         self.raft.tick();
         self.retention.tick(&self.raft, self.now);
         self.reads.expire(self.now, self.request_ticks);
         self.waiting.expire(self.now, self.request_ticks);
         self.changes.expire(self.now, self.request_ticks);
         self.submit_waiting();
-        let limit = 2 * self.election_ticks;
-        if self.leadership.is_self && self.stall.is_over(self.now, limit) {
-            self.step_aside();
-        }
     }
 
     fn step(&mut self, message: raft::Message) {
