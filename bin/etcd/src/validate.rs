@@ -1,7 +1,7 @@
 //! Settings that are possible one by one, but not together, or not here.
 
 mod advertise;
-mod built;
+mod idle;
 
 use crate::flags::settings::Settings;
 use crate::gates::GateError;
@@ -117,16 +117,6 @@ pub(crate) enum ConfigError {
     /// More learners than there may be, before there is any.
     #[error("membership: too many learner members in cluster")]
     Learners,
-    /// A flag that asks for what does not exist.
-    #[error("--{name} cannot be set to {}: {reason}", quote(value))]
-    NotBuilt {
-        /// The flag.
-        name: &'static str,
-        /// Its value.
-        value: String,
-        /// Why.
-        reason: &'static str,
-    },
 }
 
 /// Checks the settings in etcd's order.
@@ -149,7 +139,6 @@ pub(crate) fn validate(settings: &Settings, log: &Logger) -> Result<(), ConfigEr
     }
     tracing(settings)?;
     usage(settings)?;
-    built::check(settings)?;
     advise(settings, log);
     Ok(())
 }
@@ -279,7 +268,7 @@ fn advise(settings: &Settings, log: &Logger) {
         ];
         log.warn("quota exceeds the maximum value", fields);
     }
-    built::mention(settings, log);
+    idle::mention(settings, log);
 }
 
 #[cfg(test)]

@@ -78,9 +78,6 @@ fn entry(out: &mut String, flag: &Flag) {
     let _ = match flag.effect {
         Effect::Built => Ok(()),
         Effect::None(reason) => writeln!(out, "    Taken, but without effect: {reason}."),
-        Effect::Refused(reason) => {
-            writeln!(out, "    Refused unless left at its default: {reason}.")
-        }
     };
 }
 

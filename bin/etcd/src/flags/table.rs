@@ -69,8 +69,6 @@ pub(crate) enum Effect {
     Built,
     /// Nothing, because there is nothing here that it could change; the sentence says why.
     None(&'static str),
-    /// Any value but the default is refused, with this reason.
-    Refused(&'static str),
 }
 
 impl Flag {
@@ -93,11 +91,6 @@ impl Flag {
 
     const fn file(self, file: FileKey) -> Self {
         Self { file, ..self }
-    }
-
-    const fn refused(self, reason: &'static str) -> Self {
-        let effect = Effect::Refused(reason);
-        Self { effect, ..self }
     }
 
     const fn without_effect(self, reason: &'static str) -> Self {

@@ -117,18 +117,3 @@ fn refusals() {
     }
     assert_eq!(check(""), Ok(()));
 }
-
-/// A certificate that is silently not used would leave a cluster open.
-#[test]
-fn what_is_not_built_is_refused() {
-    assert_eq!(check("cert-file=a.pem auto-tls=true"), Ok(()));
-    for flag in table::all() {
-        let table::Effect::Refused(reason) = flag.effect else {
-            continue;
-        };
-        let value = if flag.default == "false" { "true" } else { "x" };
-        let error = check(&format!("{}={value}", flag.name)).unwrap_err();
-        let own = flag.name.starts_with("discovery-") && error.contains("must be set");
-        assert!(own || error.ends_with(reason), "{error}");
-    }
-}

@@ -1,6 +1,5 @@
-//! What flags ask for that does not exist here.
+//! Flags that change nothing here.
 
-use super::ConfigError;
 use crate::flags::settings::{Settings, default};
 use crate::flags::table::{self, Effect};
 use crate::flags::value::Value;
@@ -8,35 +7,15 @@ use crate::logging::Logger;
 use crate::logging::field::fields;
 use crate::notation::url::Url;
 
-/// Refuses values that nothing would honour; defaults are always fine.
-pub(super) fn check(settings: &Settings) -> Result<(), ConfigError> {
-    for flag in table::all() {
-        let value = settings.get(flag.name);
-        match flag.effect {
-            Effect::Refused(reason) if *value != default(flag) => {
-                return Err(ConfigError::NotBuilt {
-                    name: flag.name,
-                    value: text(value),
-                    reason,
-                });
-            }
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
 /// Says which of the values that were set change nothing.
 pub(super) fn mention(settings: &Settings, log: &Logger) {
     for flag in table::all() {
         let value = settings.get(flag.name);
-        match flag.effect {
-            Effect::None(reason) if *value != default(flag) => {
-                let fields =
-                    fields!["flag" => flag.name, "value" => text(value), "reason" => reason];
-                log.info("a flag is taken but has no effect", fields);
-            }
-            _ => {}
+        if let Effect::None(reason) = flag.effect
+            && *value != default(flag)
+        {
+            let fields = fields!["flag" => flag.name, "value" => text(value), "reason" => reason];
+            log.info("a flag is taken but has no effect", fields);
         }
     }
 }
