@@ -138,7 +138,7 @@ impl HashWalk {
                 let (rule, compacted, at) = (*rule, self.compacted, self.at);
                 shared.with_index(|index| {
                     cursor.step_entries(index, |entry| {
-                        *any |= rule.keeps(entry, at);
+                        *any |= rule.keeps(entry, compacted, at);
                         keep.extend(rule.counts(entry, compacted, at));
                         ControlFlow::Continue(())
                     });
@@ -197,9 +197,9 @@ impl Phase {
 impl Rule {
     /// Whether anything of a key is kept at the hashed revision. Of a key that was deleted in that
     /// very revision that is the tombstone, even if the same transaction put the key again.
-    fn keeps(self, entry: &KeyEntry, at: i64) -> bool {
+    fn keeps(self, entry: &KeyEntry, compacted: i64, at: i64) -> bool {
         match self {
-            Self::Live { compacting } if is_deleted_in(entry, at) => compacting,
+            Self::Live { compacting } if is_deleted_in(entry, compacted, at) => compacting,
             _ => entry.at(at).is_some(),
         }
     }
@@ -209,7 +209,7 @@ impl Rule {
         match self {
             Self::Live { .. } => {
                 let revision = entry.at(at)?.revision;
-                let counts = revision.main <= compacted && !is_deleted_in(entry, at);
+                let counts = revision.main <= compacted && !is_deleted_in(entry, compacted, at);
                 counts.then_some(revision)
             }
             Self::Left { tombstones } => {
@@ -221,8 +221,13 @@ impl Rule {
     }
 }
 
-/// Whether a change of exactly that main revision deleted the key.
-fn is_deleted_in(entry: &KeyEntry, main: i64) -> bool {
+/// Whether a change of exactly that main revision deleted the key. At the compacted one only the
+/// newest change counts, whether or not the compaction has given up the others yet.
+fn is_deleted_in(entry: &KeyEntry, compacted: i64, main: i64) -> bool {
+    if main == compacted {
+        let newest = entry.newest_change_at(main);
+        return newest.is_some_and(|change| change.tombstone);
+    }
     let changes = entry.changes_from(main);
     let mut then = changes.take_while(|change| change.main == main);
     then.any(|change| change.tombstone)

@@ -156,7 +156,8 @@ async fn origins() {
         }
     }
     // Without TLS nobody but a gRPC client speaks HTTP/2.
-    let mut sender = support::connect(&Server::start(PortKind::Shared)).await;
+    let server = Server::start(PortKind::Shared);
+    let mut sender = support::connect(&server).await;
     let answer = call(&mut sender, "/test.Echo/Echo", &[], framed(0, b"x")).await;
     assert_eq!(answer.headers.get("access-control-allow-origin"), None);
 }

@@ -101,11 +101,11 @@ mod tests {
         );
         assert_eq!(trend.runs_out(at(1000), 0), 0.0);
         assert_eq!(
-            trend.runs_out(at(3650), 100),
+            trend.runs_out(at(4700), 100),
             f64::INFINITY,
             "an hour ago is forgotten"
         );
-        for second in 4000..8000 {
+        for second in 5000..9000 {
             trend.runs_out(at(second), 50);
         }
         assert!(trend.0.len() <= 361, "{} samples", trend.0.len());
