@@ -89,8 +89,8 @@ fn a_snapshot_is_installed_under_load() {
 #[test]
 fn kills_during_installation_are_survived() {
     let mut cluster = Cluster::start(3);
-    let (leader, late) = (cluster.leader(), cluster.follower());
     for round in 0..12 {
+        let (leader, late) = (cluster.leader(), cluster.follower());
         cluster.stop_for_long(leader, late);
         cluster.put_and_cut(leader, &format!("r{round}-"), 120);
         let before = cluster.network.snapshots();
