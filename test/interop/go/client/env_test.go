@@ -9,6 +9,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -44,6 +45,14 @@ func start(t *testing.T, flags ...string) *env {
 	ctx, cancel := context.WithTimeout(t.Context(), testLimit)
 	t.Cleanup(cancel)
 	return &env{T: t, member: member, c: member.Connect(), ctx: ctx}
+}
+
+// notWithin leaves a test out where a proxy changes what it is about.
+func notWithin(t *testing.T, flag, why string) {
+	t.Helper()
+	if strings.Contains(os.Getenv(process.Front), flag) {
+		t.Skip(why)
+	}
 }
 
 func (e *env) check(err error) {

@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 
@@ -12,8 +11,6 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
-
-	"interop/process"
 )
 
 func TestKVRevisionsAndVersions(t *testing.T) {
@@ -281,9 +278,7 @@ func TestKVEmptyKeys(t *testing.T) {
 }
 
 func TestKVSizes(t *testing.T) {
-	if strings.HasPrefix(os.Getenv(process.Front), "grpc-proxy") {
-		t.Skip("the proxy has a limit of its own before that of the member")
-	}
+	notWithin(t, "grpc-proxy", "the proxy has a limit of its own before that of the member")
 	e := start(t)
 	every := make([]byte, 256)
 	for n := range every {
