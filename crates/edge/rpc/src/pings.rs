@@ -3,8 +3,8 @@
 //! The HTTP/2 library answers pings by itself and tells nobody. So the bytes that it reads are
 //! followed here from one frame's header to the next; payloads are passed over. A client that has
 //! calls open may ping once in the shortest interval, one without calls once in two hours. Three
-//! pings that come too early, without any answer made in between, are too many. Answers forgive,
-//! because clients measure the line with pings while data flows.
+//! pings that come too early are too many. Answers forgive for a while, because clients measure the
+//! line with pings while data flows, and what is on its way flows for longer than it is written.
 
 use tokio::time::{Duration, Instant};
 
@@ -21,6 +21,8 @@ const REASON: &[u8] = b"too_many_pings";
 
 /// How often a client without calls may ping.
 const IDLE_INTERVAL_MIN: Duration = Duration::from_secs(2 * 60 * 60);
+/// How long after an answer pings may come at any rate.
+const GRACE: Duration = Duration::from_secs(10);
 /// Pings that may come too early.
 const STRIKES_MAX: u32 = 2;
 
@@ -30,6 +32,8 @@ pub(crate) struct Pings {
     calls: OpenCalls,
     frames: Frames,
     last: Option<Instant>,
+    /// When answers were last found to have been made.
+    answered: Option<Instant>,
     strikes: u32,
 }
 
@@ -41,6 +45,7 @@ impl Pings {
             calls,
             frames: Frames::default(),
             last: None,
+            answered: None,
             strikes: 0,
         }
     }
@@ -59,6 +64,12 @@ impl Pings {
         };
         let last = self.last.replace(now);
         if self.calls.take_answered() {
+            self.answered = Some(now);
+        }
+        if self
+            .answered
+            .is_some_and(|at| now.duration_since(at) < GRACE)
+        {
             self.strikes = 0;
         } else if last.is_some_and(|last| now.duration_since(last) < interval_min) {
             self.strikes += 1;
@@ -189,7 +200,10 @@ mod tests {
         assert_eq!(ping(interval).await, 1);
         assert_eq!(ping(soon).await, 2);
         call.answered();
-        assert_eq!(ping(soon).await, 0, "answers forgive");
+        for _ in 0..2 * STRIKES_MAX {
+            assert_eq!(ping(soon).await, 0, "answers forgive");
+        }
+        assert_eq!(ping(GRACE).await, 0);
         for strikes in 1..=STRIKES_MAX {
             assert_eq!(ping(soon).await, strikes);
         }

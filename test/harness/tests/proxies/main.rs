@@ -53,8 +53,10 @@ fn go_clients_within_a_namespace() {
     go_through(within, &["KV", "Txn", "Watch", "Lease", "Concurrency"]);
 }
 
+/// The clients' own tasks go on while `work` waits for processes.
 fn block_on(work: impl Future<Output = Result<()>>) -> Result<()> {
-    tokio::runtime::Builder::new_current_thread()
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
         .enable_all()
         .build()?
         .block_on(work)

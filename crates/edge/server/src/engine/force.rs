@@ -1,8 +1,10 @@
 //! `--force-new-cluster`: a member of a cluster that lost its quorum goes on alone.
 //!
-//! Entries that were not known to be committed are dropped, and the log is continued with changes of
-//! the membership that remove everybody else, as if they had been agreed on. The ids and the data
-//! stay. Whatever the lost members had promised meanwhile is lost with them.
+//! The log is continued with changes of the membership that remove everybody else, as if they had
+//! been agreed on. The ids and the data stay. All entries count as committed: how far the lost members
+//! had come is written down later than the entries themselves, and etcd, which drops what is beyond
+//! that mark, may lose the last acknowledged writes. Whatever the lost members had promised to others
+//! meanwhile is lost with them.
 
 use cluster::{Change, ConfChange, Membership};
 use types::{Entry, EntryKind, Index, MemberId, RequestId};
@@ -19,7 +21,8 @@ pub(super) fn make_alone(
 ) -> Result<Recovered, WalError> {
     let commit = recovered.state.commit.max(consistent);
     let commit = commit.max(recovered.snapshot.index);
-    recovered.entries.retain(|entry| entry.index <= commit);
+    let last = recovered.entries.last();
+    let commit = last.map_or(commit, |last| commit.max(last.index));
     let known = as_of_the_end(membership, consistent, &recovered.entries);
     let changes = changes(&known, member);
     let indexes = std::iter::successors(Some(commit.next()), |index| Some(index.next()));
