@@ -3,7 +3,7 @@
 
 mod front;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use certificates::{Authority, Wish};
@@ -102,6 +102,20 @@ async fn values(watch: &mut Watch, count: usize) -> Result<Vec<String>> {
     Ok(values)
 }
 
+/// Looks again and again until it holds, while clients go on with their work.
+async fn eventually(what: &str, mut holds: impl FnMut() -> Result<()>) -> Result<()> {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        match holds() {
+            Ok(()) => return Ok(()),
+            Err(error) if Instant::now() > deadline => {
+                return Err(error.context(format!("never came true: {what}")));
+            }
+            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    }
+}
+
 const WATCHERS: &str = "etcd_debugging_mvcc_watcher_total";
 
 /// Many watchers of a key cost the member one; a slow or late one gets everything all the same, and
@@ -127,11 +141,12 @@ fn watchers_share_a_stream() -> Result<()> {
                 "etcd_grpc_proxy_watchers_coalescing_total",
             )
         };
-        ctl::eventually("all have joined", || {
+        eventually("all have joined", || {
             let shared = shared()?;
             ensure!(shared >= 19.0, "{shared}");
             Ok(())
-        })?;
+        })
+        .await?;
         let upstream = metric(&member.endpoint(), "/metrics", WATCHERS)?;
         ensure!(upstream == 1.0, "{upstream} watchers at the member");
         let client = &streams[0].0;
@@ -145,11 +160,12 @@ fn watchers_share_a_stream() -> Result<()> {
         let mut late = streams[0].1.watch(watch("k", 1)).await;
         ensure!(values(&mut late, 3).await? == ["0", "1", "2"]);
         watches.push(late);
-        ctl::eventually("the late one has joined", || {
+        eventually("the late one has joined", || {
             let upstream = metric(&member.endpoint(), "/metrics", WATCHERS)?;
             ensure!(upstream == 1.0, "{upstream} watchers at the member");
             Ok(())
-        })?;
+        })
+        .await?;
 
         member.stop(Stop::Kill)?;
         member.restart()?;

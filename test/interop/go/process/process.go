@@ -6,12 +6,14 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -317,13 +319,23 @@ func (m *Member) cleanUp() {
 	}
 }
 
-// freeURL is a URL with a port that was free a moment ago.
+// freeURL is a URL with a port that was free a moment ago. It is below those that the system gives to
+// connections: what a proxy dials from must not be where the next member listens.
 func freeURL(t testing.TB) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 1000 {
+		address := fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(22_000))
+		if _, taken := handedOut.LoadOrStore(address, true); taken {
+			continue
+		}
+		if listener, err := net.Listen("tcp", address); err == nil {
+			listener.Close()
+			return "http://" + address
+		}
 	}
-	defer listener.Close()
-	return fmt.Sprintf("http://%s", listener.Addr())
+	t.Fatal("there are no ports")
+	return ""
 }
+
+// handedOut are the addresses that somebody of this process has.
+var handedOut sync.Map
