@@ -9,6 +9,17 @@ import json
 import os
 import pty
 import sys
+import termios
+import time
+
+
+def hidden(terminal):
+    """Waits, for a while, until the terminal shows no answers: programs ask first, then hide."""
+    local_flags = 3
+    for _ in range(1000):
+        if not termios.tcgetattr(terminal)[local_flags] & termios.ECHO:
+            return
+        time.sleep(0.01)
 
 
 def main(script, *command):
@@ -32,6 +43,7 @@ def main(script, *command):
                 sys.exit(f"{prompt!r} was never asked: {shown!r}")
             shown += piece
         seen = len(shown)
+        hidden(terminal)
         os.write(terminal, answer.encode() + b"\n")
     while piece := read():
         shown += piece
