@@ -225,7 +225,7 @@ func (l *load) watch(client *clientv3.Client) {
 func (w *watcher) follow(l *load, client *clientv3.Client) (again bool) {
 	for answer := range client.Watch(l.ctx, "", clientv3.WithPrefix(), clientv3.WithRev(w.next())) {
 		err := answer.Err()
-		if errors.Is(err, rpctypes.ErrInvalidAuthToken) || isLearner(err) {
+		if errors.Is(rpctypes.Error(err), rpctypes.ErrInvalidAuthToken) || isLearner(err) {
 			again = !l.count(status.Error(codes.Unavailable, "a watch: "+err.Error()))
 		} else if err != nil && l.ctx.Err() == nil {
 			l.fault("watch: %v", err)
