@@ -23,6 +23,7 @@ const LAYERS: [&str; 6] = [
 /// Edges inside a layer.
 const SIBLINGS: &[(&str, &str)] = &[
     ("proto", "types"),
+    ("types", "wire"),
     ("disk", "types"),
     ("apply", "mvcc"),
     ("apply", "lease"),

@@ -15,5 +15,5 @@ pub use event::{Event, EventKind, RevisionEvents};
 pub use id::{ClusterId, Index, LeaseId, MemberId, RequestId, Term};
 pub use log::{ConfState, Entry, EntryKind, HardState, SnapshotMark};
 pub use range::{EmptyKey, KeyRange};
-pub use record::{DecodeRecordError, Record};
+pub use record::{DecodeRecordError, Record, RecordView};
 pub use revision::{DecodeRevisionError, RecordKey, Revision};

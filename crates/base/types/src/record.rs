@@ -7,7 +7,8 @@
 //! same bytes go to the store, into `RangeResponse.kvs` and into a watch event, so that a read
 //! copies them and never encodes again.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
+use wire::{BadField, Fields, Value, put_bytes, put_number};
 
 use crate::LeaseId;
 
@@ -28,6 +29,23 @@ pub struct Record {
     pub lease: LeaseId,
 }
 
+/// A decoded record that borrows the encoded bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RecordView<'a> {
+    /// As [`Record::key`].
+    pub key: &'a [u8],
+    /// As [`Record::create_revision`].
+    pub create_revision: i64,
+    /// As [`Record::mod_revision`].
+    pub mod_revision: i64,
+    /// As [`Record::version`].
+    pub version: i64,
+    /// As [`Record::value`].
+    pub value: &'a [u8],
+    /// As [`Record::lease`].
+    pub lease: LeaseId,
+}
+
 /// The bytes are not a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a key-value record: bad field at byte {offset}")]
@@ -36,12 +54,12 @@ pub struct DecodeRecordError {
     pub offset: usize,
 }
 
-const KEY: u8 = 0x0a;
-const CREATE_REVISION: u8 = 0x10;
-const MOD_REVISION: u8 = 0x18;
-const VERSION: u8 = 0x20;
-const VALUE: u8 = 0x2a;
-const LEASE: u8 = 0x30;
+const KEY: u8 = 1;
+const CREATE_REVISION: u8 = 2;
+const MOD_REVISION: u8 = 3;
+const VERSION: u8 = 4;
+const VALUE: u8 = 5;
+const LEASE: u8 = 6;
 
 impl Record {
     /// The canonical bytes of this record.
@@ -63,46 +81,50 @@ impl Record {
 
     /// Reads a record; `key` and `value` share `bytes`.
     ///
+    /// # Errors
+    /// As [`RecordView::decode`].
+    pub fn decode(bytes: &Bytes) -> Result<Self, DecodeRecordError> {
+        let view = RecordView::decode(bytes)?;
+        Ok(Self {
+            key: bytes.slice_ref(view.key),
+            create_revision: view.create_revision,
+            mod_revision: view.mod_revision,
+            version: view.version,
+            value: bytes.slice_ref(view.value),
+            lease: view.lease,
+        })
+    }
+}
+
+impl<'a> RecordView<'a> {
+    /// Reads a record.
+    ///
     /// Unknown fields are skipped, fields may come in any order.
     ///
     /// # Errors
     /// [`DecodeRecordError`] with the offset of the first bad field.
-    pub fn decode(bytes: &Bytes) -> Result<Self, DecodeRecordError> {
+    pub fn decode(bytes: &'a [u8]) -> Result<Self, DecodeRecordError> {
         let mut record = Self::default();
-        let mut at = 0;
-        while at < bytes.len() {
-            let offset = at;
-            let error = DecodeRecordError { offset };
-            let tag = read_varint(bytes, &mut at).ok_or(error)?;
-            match tag & 7 {
-                0 => {
-                    let number = read_varint(bytes, &mut at).ok_or(error)?.cast_signed();
-                    match u8::try_from(tag) {
-                        Ok(CREATE_REVISION) => record.create_revision = number,
-                        Ok(MOD_REVISION) => record.mod_revision = number,
-                        Ok(VERSION) => record.version = number,
-                        Ok(LEASE) => record.lease = LeaseId(number),
-                        _ => {}
-                    }
-                }
-                2 => {
-                    let len = read_varint(bytes, &mut at)
-                        .and_then(|len| usize::try_from(len).ok())
-                        .filter(|len| *len <= bytes.len() - at)
-                        .ok_or(error)?;
-                    match u8::try_from(tag) {
-                        Ok(KEY) => record.key = bytes.slice(at..at + len),
-                        Ok(VALUE) => record.value = bytes.slice(at..at + len),
-                        _ => {}
-                    }
-                    at += len;
-                }
-                1 if bytes.len() - at >= 8 => at += 8,
-                5 if bytes.len() - at >= 4 => at += 4,
-                _ => return Err(error),
+        for field in Fields::new(bytes) {
+            let (field, value) = field?;
+            match value {
+                Value::Number(number) => record.set_number(field, number.cast_signed()),
+                Value::Bytes(bytes) if field == u64::from(KEY) => record.key = bytes,
+                Value::Bytes(bytes) if field == u64::from(VALUE) => record.value = bytes,
+                _ => {}
             }
         }
         Ok(record)
+    }
+
+    fn set_number(&mut self, field: u64, number: i64) {
+        match u8::try_from(field) {
+            Ok(CREATE_REVISION) => self.create_revision = number,
+            Ok(MOD_REVISION) => self.mod_revision = number,
+            Ok(VERSION) => self.version = number,
+            Ok(LEASE) => self.lease = LeaseId(number),
+            _ => {}
+        }
     }
 }
 
@@ -110,53 +132,29 @@ impl Record {
 fn encode(key: &[u8], revisions: [i64; 3], value: &[u8], lease: LeaseId) -> Bytes {
     // Two lengths and four numbers of at most ten bytes, each with its tag.
     let mut buf = BytesMut::with_capacity(key.len() + value.len() + 66);
-    put_bytes(&mut buf, KEY, key);
-    for (tag, number) in [CREATE_REVISION, MOD_REVISION, VERSION]
+    put_text(&mut buf, KEY, key);
+    for (field, number) in [CREATE_REVISION, MOD_REVISION, VERSION]
         .into_iter()
         .zip(revisions)
     {
-        put_number(&mut buf, tag, number);
+        put_number(&mut buf, field, number.cast_unsigned());
     }
-    put_bytes(&mut buf, VALUE, value);
-    put_number(&mut buf, LEASE, lease.0);
+    put_text(&mut buf, VALUE, value);
+    put_number(&mut buf, LEASE, lease.0.cast_unsigned());
     // A record is kept for long: do not keep the spare room with it.
     Bytes::copy_from_slice(&buf)
 }
 
-fn put_bytes(buf: &mut BytesMut, tag: u8, bytes: &[u8]) {
-    if !bytes.is_empty() {
-        buf.put_u8(tag);
-        put_varint(buf, bytes.len() as u64);
-        buf.put_slice(bytes);
+fn put_text(buf: &mut BytesMut, field: u8, text: &[u8]) {
+    if !text.is_empty() {
+        put_bytes(buf, field, text);
     }
 }
 
-fn put_number(buf: &mut BytesMut, tag: u8, number: i64) {
-    if number != 0 {
-        buf.put_u8(tag);
-        put_varint(buf, number.cast_unsigned());
+impl From<BadField> for DecodeRecordError {
+    fn from(BadField { offset }: BadField) -> Self {
+        Self { offset }
     }
-}
-
-fn put_varint(buf: &mut BytesMut, mut number: u64) {
-    while number >= 0x80 {
-        buf.put_u8(number.to_le_bytes()[0] | 0x80);
-        number >>= 7;
-    }
-    buf.put_u8(number.to_le_bytes()[0]);
-}
-
-fn read_varint(bytes: &[u8], at: &mut usize) -> Option<u64> {
-    let mut number = 0;
-    for shift in (0..64).step_by(7) {
-        let byte = *bytes.get(*at)?;
-        *at += 1;
-        number |= u64::from(byte & 0x7f) << shift;
-        if byte < 0x80 {
-            return Some(number);
-        }
-    }
-    None
 }
 
 #[cfg(test)]

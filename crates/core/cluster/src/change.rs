@@ -8,8 +8,9 @@
 //! The request id is absent in bootstrap entries. Type and node id are always written: that is
 //! what etcd 3.7 writes and every version reads.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use types::{MemberId, RequestId};
+use wire::{BadField, Fields, Value, put_bytes, put_number, put_present_number};
 
 use crate::json;
 use crate::member::{DecodeMemberError, Member, MemberJson};
@@ -87,28 +88,21 @@ pub enum DecodeChangeError {
     },
 }
 
-const ID: u64 = 0x08;
-const KIND: u64 = 0x10;
-const NODE: u64 = 0x18;
-const CONTEXT: u64 = 0x22;
+const ID: u8 = 1;
+const KIND: u8 = 2;
+const NODE: u8 = 3;
+const CONTEXT: u8 = 4;
 
 impl ConfChange {
     /// The bytes for the log.
     #[must_use]
     pub fn encode(&self) -> Bytes {
         let mut buf = BytesMut::with_capacity(40 + self.context.len());
-        if self.id.0 != 0 {
-            put_varint(&mut buf, ID);
-            put_varint(&mut buf, self.id.0);
-        }
-        put_varint(&mut buf, KIND);
-        put_varint(&mut buf, self.kind.number());
-        put_varint(&mut buf, NODE);
-        put_varint(&mut buf, self.node.0);
+        put_number(&mut buf, ID, self.id.0);
+        put_present_number(&mut buf, KIND, self.kind.number());
+        put_present_number(&mut buf, NODE, self.node.0);
         if !self.context.is_empty() {
-            put_varint(&mut buf, CONTEXT);
-            put_varint(&mut buf, self.context.len() as u64);
-            buf.put_slice(&self.context);
+            put_bytes(&mut buf, CONTEXT, &self.context);
         }
         buf.freeze()
     }
@@ -121,36 +115,17 @@ impl ConfChange {
     /// [`DecodeChangeError`]; the context is not looked into.
     pub fn decode(bytes: &Bytes) -> Result<Self, DecodeChangeError> {
         let mut change = Self::default();
-        let mut at = 0;
-        while at < bytes.len() {
-            let start = at;
-            let error = || DecodeChangeError::Message { offset: start };
-            let tag = read_varint(bytes, &mut at).ok_or_else(error)?;
-            let skip = match tag & 7 {
-                0 => {
-                    let number = read_varint(bytes, &mut at).ok_or_else(error)?;
-                    match tag {
-                        ID => change.id = RequestId(number),
-                        KIND => change.kind = ConfChangeKind::from_number(number)?,
-                        NODE => change.node = MemberId(number),
-                        _ => {}
-                    }
-                    0
+        for field in Fields::new(bytes) {
+            let (field, value) = field?;
+            match (u8::try_from(field), value) {
+                (Ok(ID), Value::Number(number)) => change.id = RequestId(number),
+                (Ok(KIND), Value::Number(number)) => {
+                    change.kind = ConfChangeKind::from_number(number)?;
                 }
-                1 => 8,
-                2 => read_varint(bytes, &mut at).ok_or_else(error)?,
-                5 => 4,
-                _ => return Err(error()),
-            };
-            let end = usize::try_from(skip)
-                .ok()
-                .and_then(|skip| at.checked_add(skip))
-                .filter(|end| *end <= bytes.len())
-                .ok_or_else(error)?;
-            if tag == CONTEXT {
-                change.context = bytes.slice(at..end);
+                (Ok(NODE), Value::Number(number)) => change.node = MemberId(number),
+                (Ok(CONTEXT), Value::Bytes(context)) => change.context = bytes.slice_ref(context),
+                _ => {}
             }
-            at = end;
         }
         Ok(change)
     }
@@ -258,25 +233,10 @@ fn bare(id: MemberId) -> Member {
     }
 }
 
-fn put_varint(buf: &mut BytesMut, mut number: u64) {
-    while number >= 0x80 {
-        buf.put_u8(number.to_le_bytes()[0] | 0x80);
-        number >>= 7;
+impl From<BadField> for DecodeChangeError {
+    fn from(BadField { offset }: BadField) -> Self {
+        Self::Message { offset }
     }
-    buf.put_u8(number.to_le_bytes()[0]);
-}
-
-fn read_varint(bytes: &[u8], at: &mut usize) -> Option<u64> {
-    let mut number = 0;
-    for shift in (0..64).step_by(7) {
-        let byte = *bytes.get(*at)?;
-        *at += 1;
-        number |= u64::from(byte & 0x7f) << shift;
-        if byte < 0x80 {
-            return Some(number);
-        }
-    }
-    None
 }
 
 #[cfg(test)]

@@ -5,8 +5,9 @@
 //! value  08 id | 10 ttl | 18 remaining      zero fields left out, seconds, plain varints
 //! ```
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use types::LeaseId;
+use wire::{BadField, Fields, Value, put_number};
 
 /// What survives a restart of a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,9 +45,9 @@ pub enum DecodeLeaseError {
     },
 }
 
-const ID: u64 = 0x08;
-const TTL: u64 = 0x10;
-const REMAINING: u64 = 0x18;
+const ID: u8 = 1;
+const TTL: u8 = 2;
+const REMAINING: u8 = 3;
 
 impl LeaseRecord {
     /// The key in the bucket.
@@ -59,15 +60,12 @@ impl LeaseRecord {
     #[must_use]
     pub fn encode(&self) -> Bytes {
         let mut buf = BytesMut::with_capacity(33);
-        for (tag, number) in [
+        for (field, number) in [
             (ID, self.id.0),
             (TTL, self.ttl),
             (REMAINING, self.remaining),
         ] {
-            if number != 0 {
-                put_varint(&mut buf, tag);
-                put_varint(&mut buf, number.cast_unsigned());
-            }
+            put_number(&mut buf, field, number.cast_unsigned());
         }
         Bytes::copy_from_slice(&buf)
     }
@@ -99,54 +97,26 @@ fn decode_value(value: &[u8]) -> Result<LeaseRecord, DecodeLeaseError> {
         ttl: 0,
         remaining: 0,
     };
-    let mut at = 0;
-    while at < value.len() {
-        let error = DecodeLeaseError::Value { offset: at };
-        let tag = read_varint(value, &mut at).ok_or(error)?;
-        let skip = match tag & 7 {
-            0 => {
-                let number = read_varint(value, &mut at).ok_or(error)?.cast_signed();
-                match tag {
-                    ID => record.id = LeaseId(number),
-                    TTL => record.ttl = number,
-                    REMAINING => record.remaining = number,
-                    _ => {}
-                }
-                0
-            }
-            1 => 8,
-            2 => read_varint(value, &mut at).ok_or(error)?,
-            5 => 4,
-            _ => return Err(error),
+    for field in Fields::new(value) {
+        let (field, value) = field?;
+        let Value::Number(number) = value else {
+            continue;
         };
-        let left = value.len() - at;
-        at += usize::try_from(skip)
-            .ok()
-            .filter(|skip| *skip <= left)
-            .ok_or(error)?;
+        let number = number.cast_signed();
+        match u8::try_from(field) {
+            Ok(ID) => record.id = LeaseId(number),
+            Ok(TTL) => record.ttl = number,
+            Ok(REMAINING) => record.remaining = number,
+            _ => {}
+        }
     }
     Ok(record)
 }
 
-fn put_varint(buf: &mut BytesMut, mut number: u64) {
-    while number >= 0x80 {
-        buf.put_u8(number.to_le_bytes()[0] | 0x80);
-        number >>= 7;
+impl From<BadField> for DecodeLeaseError {
+    fn from(BadField { offset }: BadField) -> Self {
+        Self::Value { offset }
     }
-    buf.put_u8(number.to_le_bytes()[0]);
-}
-
-fn read_varint(bytes: &[u8], at: &mut usize) -> Option<u64> {
-    let mut number = 0;
-    for shift in (0..64).step_by(7) {
-        let byte = *bytes.get(*at)?;
-        *at += 1;
-        number |= u64::from(byte & 0x7f) << shift;
-        if byte < 0x80 {
-            return Some(number);
-        }
-    }
-    None
 }
 
 #[cfg(test)]

@@ -10,17 +10,19 @@
 
 use bytes::Bytes;
 use types::{DecodeRecordError, Event, EventKind, LeaseId, Record, Revision};
+use wire::{bytes_len, number_len, put_bytes, put_head, put_number, read_varint};
 
 use crate::key::Visible;
 
-const KEY: u8 = 0x0a;
-const CREATE_REVISION: u8 = 0x10;
-const MOD_REVISION: u8 = 0x18;
-const VERSION: u8 = 0x20;
-const VALUE: u8 = 0x2a;
-const LEASE: u8 = 0x30;
+const KEY: u8 = 1;
+const CREATE_REVISION: u8 = 2;
+const MOD_REVISION: u8 = 3;
+const VERSION: u8 = 4;
+const VALUE: u8 = 5;
+const LEASE: u8 = 6;
+const KEY_TAG: u8 = KEY << 3 | 2;
 const EVENT_KIND_DELETE: [u8; 2] = [0x08, 0x01];
-const EVENT_KV: u8 = 0x12;
+const EVENT_KV: u8 = 2;
 
 /// The record of a put, or with an empty value the answer to a read of keys only.
 pub(crate) fn record(key: &[u8], visible: Visible, value: &[u8], lease: LeaseId) -> Bytes {
@@ -29,27 +31,27 @@ pub(crate) fn record(key: &[u8], visible: Visible, value: &[u8], lease: LeaseId)
         create,
         version,
     } = visible;
-    let len = bytes_len(key)
-        + number_len(create)
-        + number_len(revision.main)
-        + number_len(version)
-        + bytes_len(value)
-        + number_len(lease.0);
+    let len = text_len(key)
+        + number_len(create.cast_unsigned())
+        + number_len(revision.main.cast_unsigned())
+        + number_len(version.cast_unsigned())
+        + text_len(value)
+        + number_len(lease.0.cast_unsigned());
     let mut buf = Vec::with_capacity(len);
-    put_bytes(&mut buf, KEY, key);
-    put_number(&mut buf, CREATE_REVISION, create);
-    put_number(&mut buf, MOD_REVISION, revision.main);
-    put_number(&mut buf, VERSION, version);
-    put_bytes(&mut buf, VALUE, value);
-    put_number(&mut buf, LEASE, lease.0);
+    put_text(&mut buf, KEY, key);
+    put_number(&mut buf, CREATE_REVISION, create.cast_unsigned());
+    put_number(&mut buf, MOD_REVISION, revision.main.cast_unsigned());
+    put_number(&mut buf, VERSION, version.cast_unsigned());
+    put_text(&mut buf, VALUE, value);
+    put_number(&mut buf, LEASE, lease.0.cast_unsigned());
     debug_assert_eq!(buf.len(), len);
     Bytes::from(buf)
 }
 
 /// The record of a deletion.
 pub(crate) fn tombstone(key: &[u8]) -> Bytes {
-    let mut buf = Vec::with_capacity(bytes_len(key));
-    put_bytes(&mut buf, KEY, key);
+    let mut buf = Vec::with_capacity(text_len(key));
+    put_text(&mut buf, KEY, key);
     Bytes::from(buf)
 }
 
@@ -78,80 +80,42 @@ pub(crate) fn event(
 }
 
 fn put_event(record: &[u8]) -> Bytes {
-    let mut buf = Vec::with_capacity(1 + varint_len(record.len() as u64) + record.len());
+    let mut buf = Vec::with_capacity(bytes_len(record.len()));
     // Unlike a value, an empty record is a present field.
-    buf.push(EVENT_KV);
-    put_varint(&mut buf, record.len() as u64);
-    buf.extend_from_slice(record);
+    put_bytes(&mut buf, EVENT_KV, record);
     Bytes::from(buf)
 }
 
 fn delete_event(key: &[u8], main: i64) -> Bytes {
-    let kv = bytes_len(key) + number_len(main);
-    let mut buf = Vec::with_capacity(3 + varint_len(kv as u64) + kv);
+    let main = main.cast_unsigned();
+    let kv = text_len(key) + number_len(main);
+    let mut buf = Vec::with_capacity(EVENT_KIND_DELETE.len() + bytes_len(kv));
     buf.extend_from_slice(&EVENT_KIND_DELETE);
-    buf.push(EVENT_KV);
-    put_varint(&mut buf, kv as u64);
-    put_bytes(&mut buf, KEY, key);
+    put_head(&mut buf, EVENT_KV, kv);
+    put_text(&mut buf, KEY, key);
     put_number(&mut buf, MOD_REVISION, main);
     Bytes::from(buf)
 }
 
 /// The key of a stored record without decoding the rest; `None` when it does not begin with one.
 pub(crate) fn key_of(record: &[u8]) -> Option<&[u8]> {
-    let mut rest = record.strip_prefix(&[KEY])?;
-    let mut len = 0;
-    for shift in (0..64).step_by(7) {
-        let (&byte, tail) = rest.split_first()?;
-        rest = tail;
-        len |= u64::from(byte & 0x7f) << shift;
-        if byte < 0x80 {
-            return rest.get(..usize::try_from(len).ok()?);
-        }
-    }
-    None
+    let rest = record.strip_prefix(&[KEY_TAG])?;
+    let mut at = 0;
+    let len = read_varint(rest, &mut at)?;
+    rest[at..].get(..usize::try_from(len).ok()?)
 }
 
-fn bytes_len(bytes: &[u8]) -> usize {
-    match bytes.len() {
+fn text_len(text: &[u8]) -> usize {
+    match text.len() {
         0 => 0,
-        len => 1 + varint_len(len as u64) + len,
+        len => bytes_len(len),
     }
 }
 
-fn number_len(number: i64) -> usize {
-    match number {
-        0 => 0,
-        number => 1 + varint_len(number.cast_unsigned()),
+fn put_text(buf: &mut Vec<u8>, field: u8, text: &[u8]) {
+    if !text.is_empty() {
+        put_bytes(buf, field, text);
     }
-}
-
-fn varint_len(number: u64) -> usize {
-    let bits = 64 - (number | 1).leading_zeros() as usize;
-    bits.div_ceil(7)
-}
-
-fn put_bytes(buf: &mut Vec<u8>, tag: u8, bytes: &[u8]) {
-    if !bytes.is_empty() {
-        buf.push(tag);
-        put_varint(buf, bytes.len() as u64);
-        buf.extend_from_slice(bytes);
-    }
-}
-
-fn put_number(buf: &mut Vec<u8>, tag: u8, number: i64) {
-    if number != 0 {
-        buf.push(tag);
-        put_varint(buf, number.cast_unsigned());
-    }
-}
-
-fn put_varint(buf: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        buf.push(number.to_le_bytes()[0] | 0x80);
-        number >>= 7;
-    }
-    buf.push(number.to_le_bytes()[0]);
 }
 
 #[cfg(test)]

@@ -10,22 +10,23 @@
 
 use bytes::{BufMut, BytesMut};
 use types::{ClusterId, MemberId, Term};
+use wire::{bytes_len, number_len, put_bytes, put_head, put_number};
 
 use crate::response::{Body, Response, SentEvent};
 
-const HEADER: u8 = 0x0a;
-const HEADER_CLUSTER: u8 = 0x08;
-const HEADER_MEMBER: u8 = 0x10;
-const HEADER_REVISION: u8 = 0x18;
-const HEADER_TERM: u8 = 0x20;
-const WATCH_ID: u8 = 0x10;
-const CREATED: u8 = 0x18;
-const CANCELED: u8 = 0x20;
-const COMPACT_REVISION: u8 = 0x28;
-const CANCEL_REASON: u8 = 0x32;
-const FRAGMENT: u8 = 0x38;
-const EVENTS: u8 = 0x5a;
-const EVENT_PREV_KV: u8 = 0x1a;
+const HEADER: u8 = 1;
+const HEADER_CLUSTER: u8 = 1;
+const HEADER_MEMBER: u8 = 2;
+const HEADER_REVISION: u8 = 3;
+const HEADER_TERM: u8 = 4;
+const WATCH_ID: u8 = 2;
+const CREATED: u8 = 3;
+const CANCELED: u8 = 4;
+const COMPACT_REVISION: u8 = 5;
+const CANCEL_REASON: u8 = 6;
+const FRAGMENT: u8 = 7;
+const EVENTS: u8 = 11;
+const EVENT_PREV_KV: u8 = 3;
 
 /// The most that a response with events holds beside them: a header of four numbers, the watch
 /// id and the fragment mark.
@@ -64,13 +65,12 @@ impl Response {
     pub fn encode(&self, identity: &Identity, out: &mut BytesMut) {
         let fields = self.fields();
         out.reserve(self.measure(identity, &fields));
-        out.put_u8(HEADER);
-        put_varint(out, header_len(identity, self.revision) as u64);
-        for (tag, number) in header(identity, self.revision) {
-            put_number(out, tag, number);
+        put_head(out, HEADER, header_len(identity, self.revision));
+        for (field, number) in header(identity, self.revision) {
+            put_number(out, field, number);
         }
-        for (tag, number) in self.numbers(&fields) {
-            put_number(out, tag, number);
+        for (field, number) in self.numbers(&fields) {
+            put_number(out, field, number);
         }
         if !fields.cancel_reason.is_empty() {
             put_bytes(out, CANCEL_REASON, fields.cancel_reason.as_bytes());
@@ -152,8 +152,7 @@ impl SentEvent {
     }
 
     fn encode(&self, out: &mut BytesMut) {
-        out.put_u8(EVENTS);
-        put_varint(out, self.message_len() as u64);
+        put_head(out, EVENTS, self.message_len());
         out.put_slice(&self.encoded);
         if let Some(record) = &self.previous {
             put_bytes(out, EVENT_PREV_KV, record);
@@ -173,45 +172,6 @@ fn header(identity: &Identity, revision: i64) -> [(u8, u64); 4] {
 fn header_len(identity: &Identity, revision: i64) -> usize {
     let fields = header(identity, revision);
     fields.iter().map(|(_, number)| number_len(*number)).sum()
-}
-
-/// The size of a numeric field with its tag; none when it is zero.
-fn number_len(number: u64) -> usize {
-    if number == 0 {
-        0
-    } else {
-        1 + varint_len(number)
-    }
-}
-
-/// The size of a field of `len` bytes with its tag and length.
-fn bytes_len(len: usize) -> usize {
-    1 + varint_len(len as u64) + len
-}
-
-fn varint_len(number: u64) -> usize {
-    (number | 1).ilog2() as usize / 7 + 1
-}
-
-fn put_number(out: &mut BytesMut, tag: u8, number: u64) {
-    if number != 0 {
-        out.put_u8(tag);
-        put_varint(out, number);
-    }
-}
-
-fn put_bytes(out: &mut BytesMut, tag: u8, bytes: &[u8]) {
-    out.put_u8(tag);
-    put_varint(out, bytes.len() as u64);
-    out.put_slice(bytes);
-}
-
-fn put_varint(out: &mut BytesMut, mut number: u64) {
-    while number >= 0x80 {
-        out.put_u8(number.to_le_bytes()[0] | 0x80);
-        number >>= 7;
-    }
-    out.put_u8(number.to_le_bytes()[0]);
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use proto::descriptor::{Enum, Field, Kind, Message};
+use wire::{Fields, Value, read_varint};
 
 /// How deep messages may lie in each other; transactions do.
 const DEPTH_MAX: usize = 128;
@@ -19,13 +20,6 @@ const DEPTH_MAX: usize = 128;
 pub struct MalformedAnswer {
     /// The message.
     pub message: &'static str,
-}
-
-/// A value as it is on the wire.
-#[derive(Clone, Copy)]
-enum Raw<'a> {
-    Number(u64),
-    Bytes(&'a [u8]),
 }
 
 /// Appends a message as a JSON object.
@@ -79,43 +73,44 @@ fn write_message(
 }
 
 /// Nothing is said of a zero, except where it says which of several fields is set.
-fn is_left_out(field: &Field, value: Raw<'_>) -> bool {
+fn is_left_out(field: &Field, value: Value<'_>) -> bool {
     if field.oneof.is_some() || matches!(field.kind, Kind::Message(_)) {
         return false;
     }
     match value {
-        Raw::Number(number) => number == 0,
-        Raw::Bytes(bytes) => bytes.is_empty(),
+        Value::Number(number) => number == 0,
+        Value::Bytes(bytes) => bytes.is_empty(),
+        Value::Fixed => false,
     }
 }
 
 fn write_value(
     kind: Kind,
-    value: Raw<'_>,
+    value: Value<'_>,
     out: &mut String,
     depth: usize,
 ) -> Result<(), MalformedAnswer> {
     // Writing into a String cannot fail.
     let _ = match (kind, value) {
-        (Kind::Message(inner), Raw::Bytes(bytes)) => {
+        (Kind::Message(inner), Value::Bytes(bytes)) => {
             return write_message(inner, bytes, out, depth - 1);
         }
-        (Kind::Bytes, Raw::Bytes(bytes)) => {
+        (Kind::Bytes, Value::Bytes(bytes)) => {
             out.push('"');
             STANDARD.encode_string(bytes, out);
             out.push('"');
             Ok(())
         }
-        (Kind::Text, Raw::Bytes(bytes)) => {
+        (Kind::Text, Value::Bytes(bytes)) => {
             let text = serde_json::Value::from(String::from_utf8_lossy(bytes));
             write!(out, "{text}")
         }
-        (Kind::Bool, Raw::Number(number)) => write!(out, "{}", number != 0),
-        (Kind::Int64, Raw::Number(number)) => write!(out, "\"{}\"", number.cast_signed()),
-        (Kind::Uint64, Raw::Number(number)) => write!(out, "\"{number}\""),
-        (Kind::Int32, Raw::Number(number)) => write!(out, "{}", number as i32),
-        (Kind::Uint32, Raw::Number(number)) => write!(out, "{}", number as u32),
-        (Kind::Enum(described), Raw::Number(number)) => {
+        (Kind::Bool, Value::Number(number)) => write!(out, "{}", number != 0),
+        (Kind::Int64, Value::Number(number)) => write!(out, "\"{}\"", number.cast_signed()),
+        (Kind::Uint64, Value::Number(number)) => write!(out, "\"{number}\""),
+        (Kind::Int32, Value::Number(number)) => write!(out, "{}", number as i32),
+        (Kind::Uint32, Value::Number(number)) => write!(out, "{}", number as u32),
+        (Kind::Enum(described), Value::Number(number)) => {
             write_enum(described, number as i32, out);
             Ok(())
         }
@@ -136,33 +131,16 @@ fn write_enum(described: &Enum, number: i32, out: &mut String) {
 
 /// The values of a message with the places of their fields, in the order of the fields; fields that
 /// are not known are skipped.
-fn values<'a>(described: &Message, mut bytes: &'a [u8]) -> Option<Vec<(usize, Raw<'a>)>> {
+fn values<'a>(described: &Message, bytes: &'a [u8]) -> Option<Vec<(usize, Value<'a>)>> {
     let mut found = Vec::new();
-    while !bytes.is_empty() {
-        let tag = varint(&mut bytes)?;
-        let raw = match tag & 7 {
-            0 => Raw::Number(varint(&mut bytes)?),
-            2 => {
-                let len = usize::try_from(varint(&mut bytes)?).ok()?;
-                let (value, rest) = bytes.split_at_checked(len)?;
-                bytes = rest;
-                Raw::Bytes(value)
-            }
-            // No field of the API is of another kind.
-            1 => {
-                bytes = bytes.get(8..)?;
-                continue;
-            }
-            5 => {
-                bytes = bytes.get(4..)?;
-                continue;
-            }
-            _ => return None,
-        };
-        let number = u32::try_from(tag >> 3).ok()?;
-        let place = described.fields.iter().position(|f| f.number == number);
+    for field in Fields::new(bytes) {
+        let (number, value) = field.ok()?;
+        let place = described
+            .fields
+            .iter()
+            .position(|f| u64::from(f.number) == number);
         if let Some(place) = place {
-            add(&mut found, place, &described.fields[place], raw)?;
+            add(&mut found, place, &described.fields[place], value)?;
         }
     }
     found.sort_by_key(|(place, _)| *place);
@@ -170,34 +148,22 @@ fn values<'a>(described: &Message, mut bytes: &'a [u8]) -> Option<Vec<(usize, Ra
 }
 
 fn add<'a>(
-    found: &mut Vec<(usize, Raw<'a>)>,
+    found: &mut Vec<(usize, Value<'a>)>,
     place: usize,
     field: &Field,
-    raw: Raw<'a>,
+    value: Value<'a>,
 ) -> Option<()> {
     let is_text = matches!(field.kind, Kind::Bytes | Kind::Text | Kind::Message(_));
-    match raw {
-        Raw::Bytes(_) if is_text => found.push((place, raw)),
-        Raw::Number(_) if !is_text => found.push((place, raw)),
-        Raw::Bytes(mut packed) if field.repeated => {
-            while !packed.is_empty() {
-                found.push((place, Raw::Number(varint(&mut packed)?)));
+    match value {
+        Value::Bytes(_) if is_text => found.push((place, value)),
+        Value::Number(_) if !is_text => found.push((place, value)),
+        Value::Bytes(packed) if field.repeated => {
+            let mut at = 0;
+            while at < packed.len() {
+                found.push((place, Value::Number(read_varint(packed, &mut at)?)));
             }
         }
         _ => return None,
     }
     Some(())
-}
-
-fn varint(bytes: &mut &[u8]) -> Option<u64> {
-    let mut value = 0_u64;
-    for shift in (0..64).step_by(7) {
-        let (byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Some(value);
-        }
-    }
-    None
 }

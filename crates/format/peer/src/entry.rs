@@ -2,19 +2,18 @@
 
 use bytes::{Bytes, BytesMut};
 use types::{Entry, EntryKind, Index, Term};
+use wire::{Fields, Value, bytes_len, number_len, put_bytes, put_number};
 
 use crate::DecodeError;
-use crate::field::{Fields, Value, bytes_len, number_len, put_bytes, put_number};
 
 pub(crate) fn decode_entry(bytes: &Bytes) -> Result<Entry, DecodeError> {
     let mut entry = Entry::default();
-    let mut fields = Fields::new(bytes);
-    while let Some(field) = fields.next()? {
-        match field {
+    for field in Fields::new(bytes) {
+        match field? {
             (1, Value::Number(number)) => entry.kind = kind_of(number)?,
             (2, Value::Number(number)) => entry.term = Term(number),
             (3, Value::Number(number)) => entry.index = Index(number),
-            (4, Value::Bytes(data)) => entry.data = data,
+            (4, Value::Bytes(data)) => entry.data = bytes.slice_ref(data),
             _ => {}
         }
     }

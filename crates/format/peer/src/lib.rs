@@ -13,7 +13,6 @@
 
 mod append;
 mod entry;
-mod field;
 mod message;
 mod reader;
 mod snapshot;
@@ -59,4 +58,10 @@ pub enum DecodeError {
     /// A configuration with more members than any cluster has.
     #[error("more than {CONF_MEMBERS_MAX} members in one configuration")]
     TooManyMembers,
+}
+
+impl From<wire::BadField> for DecodeError {
+    fn from(wire::BadField { offset }: wire::BadField) -> Self {
+        Self::Field { offset }
+    }
 }

@@ -9,9 +9,9 @@
 
 use bytes::{Bytes, BytesMut};
 use types::{Entry, Index, MemberId, SnapshotMark, Term};
+use wire::{Fields, Value, bytes_len, number_len, put_bytes, put_head, put_number};
 
 use crate::entry::{decode_entry, entry_len, put_entry};
-use crate::field::{Fields, Value, bytes_len, number_len, put_bytes, put_head, put_number};
 use crate::snapshot::{decode_snapshot, put_snapshot, snapshot_len};
 use crate::{DecodeError, ENTRIES_MAX, HEARTBEAT};
 
@@ -67,11 +67,11 @@ impl Message {
 /// [`DecodeError`] when it is none.
 pub fn decode_message(bytes: &Bytes) -> Result<Message, DecodeError> {
     let mut message = Message::default();
-    let mut fields = Fields::new(bytes);
-    while let Some((field, value)) = fields.next()? {
+    for field in Fields::new(bytes) {
+        let (field, value) = field?;
         match value {
             Value::Number(number) => set_number(&mut message, field, number),
-            Value::Bytes(bytes) => set_bytes(&mut message, field, bytes)?,
+            Value::Bytes(value) => set_bytes(&mut message, field, bytes.slice_ref(value))?,
             Value::Fixed => {}
         }
     }

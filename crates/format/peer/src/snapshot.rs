@@ -7,32 +7,28 @@
 
 use bytes::{Bytes, BytesMut};
 use types::{ConfState, Index, MemberId, SnapshotMark, Term};
+use wire::{Fields, Value, bytes_len, number_len, put_bytes, put_head, put_number, read_varint};
 
-use crate::field::{
-    Fields, Value, bytes_len, number_len, put_bytes, put_head, put_number, read_varint,
-};
 use crate::message::Snapshot;
 use crate::{CONF_MEMBERS_MAX, DecodeError};
 
 pub(crate) fn decode_snapshot(bytes: &Bytes) -> Result<Snapshot, DecodeError> {
     let mut snapshot = Snapshot::default();
-    let mut fields = Fields::new(bytes);
-    while let Some(field) = fields.next()? {
-        match field {
-            (1, Value::Bytes(data)) => snapshot.data = data,
-            (2, Value::Bytes(bytes)) => snapshot.mark = decode_mark(&bytes)?,
+    for field in Fields::new(bytes) {
+        match field? {
+            (1, Value::Bytes(data)) => snapshot.data = bytes.slice_ref(data),
+            (2, Value::Bytes(mark)) => snapshot.mark = decode_mark(mark)?,
             _ => {}
         }
     }
     Ok(snapshot)
 }
 
-fn decode_mark(bytes: &Bytes) -> Result<SnapshotMark, DecodeError> {
+fn decode_mark(bytes: &[u8]) -> Result<SnapshotMark, DecodeError> {
     let mut mark = SnapshotMark::default();
-    let mut fields = Fields::new(bytes);
-    while let Some(field) = fields.next()? {
-        match field {
-            (1, Value::Bytes(bytes)) => mark.conf = Some(decode_conf(&bytes)?),
+    for field in Fields::new(bytes) {
+        match field? {
+            (1, Value::Bytes(conf)) => mark.conf = Some(decode_conf(conf)?),
             (2, Value::Number(number)) => mark.index = Index(number),
             (3, Value::Number(number)) => mark.term = Term(number),
             _ => {}
@@ -41,11 +37,11 @@ fn decode_mark(bytes: &Bytes) -> Result<SnapshotMark, DecodeError> {
     Ok(mark)
 }
 
-fn decode_conf(bytes: &Bytes) -> Result<ConfState, DecodeError> {
+fn decode_conf(bytes: &[u8]) -> Result<ConfState, DecodeError> {
     let mut conf = ConfState::default();
     let mut count = 0;
-    let mut fields = Fields::new(bytes);
-    while let Some((field, value)) = fields.next()? {
+    for field in Fields::new(bytes) {
+        let (field, value) = field?;
         let list = match field {
             1 => &mut conf.voters,
             2 => &mut conf.learners,
@@ -60,7 +56,7 @@ fn decode_conf(bytes: &Bytes) -> Result<ConfState, DecodeError> {
         let before = list.len();
         match value {
             Value::Number(id) => list.push(MemberId(id)),
-            Value::Bytes(packed) => put_packed(list, &packed)?,
+            Value::Bytes(packed) => put_packed(list, packed)?,
             Value::Fixed => {}
         }
         count += list.len() - before;

@@ -5,8 +5,9 @@
 //! larger.
 
 use types::Revision;
+use wire::{put_varint, varint_len};
 
-use crate::cursor::{Damage, put_varint, varint_len};
+use crate::cursor::Damage;
 use crate::frame::{FRAME_HEADER_LEN, FrameReader, FrameWriter, Kind};
 
 /// The largest block of more than one record: one page, one small read.

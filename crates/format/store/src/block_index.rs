@@ -5,10 +5,11 @@
 //! marks.
 
 use types::Revision;
+use wire::put_varint;
 
 use crate::block::BlockRef;
 use crate::chunk::ChunkWriter;
-use crate::cursor::{Damage, put_varint};
+use crate::cursor::Damage;
 use crate::frame::{FRAME_HEADER_LEN, FrameReader, Kind};
 use crate::header::SEGMENT_HEADER_LEN;
 

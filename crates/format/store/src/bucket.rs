@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use types::{Index, Term};
+use wire::varint_len;
 
-use crate::cursor::{Cursor, put_sized, varint_len};
+use crate::cursor::{Cursor, put_sized};
 
 /// A bucket of which the store keeps everything in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

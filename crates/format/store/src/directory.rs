@@ -4,13 +4,13 @@
 //! An entry is: varint difference of main, varint `sub << 1 | tombstone`, varints main − create
 //! revision, version, lease, record length, key length, key.
 
-use types::{LeaseId, Revision};
+use types::{LeaseId, RecordView, Revision};
+use wire::{put_varint, varint_len};
 
 use crate::block::{RecordRef, pack_sub, unpack_sub};
 use crate::chunk::ChunkWriter;
-use crate::cursor::{Damage, put_sized, put_varint, varint_len};
+use crate::cursor::{Damage, put_sized};
 use crate::frame::{FrameReader, Kind};
-use crate::peek::peek;
 
 /// What is known of a record without reading its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub struct DirectoryEntry<'a> {
 impl<'a> DirectoryEntry<'a> {
     /// The entry that belongs to a record.
     pub(crate) fn of(record: &RecordRef<'a>) -> Result<Self, Damage> {
-        let peeked = peek(record.record)?;
+        let peeked = RecordView::decode(record.record)?;
         Ok(Self {
             revision: record.revision,
             tombstone: record.tombstone,

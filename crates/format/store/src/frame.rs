@@ -10,7 +10,9 @@
 //! 24     entries; each begins with the varint difference of its main revision
 //! ```
 
-use crate::cursor::{Cursor, Damage, put_varint};
+use wire::put_varint;
+
+use crate::cursor::{Cursor, Damage};
 
 /// The bytes before the first entry.
 pub(crate) const FRAME_HEADER_LEN: usize = 24;

@@ -37,7 +37,6 @@ mod header;
 mod hostile;
 mod log;
 mod many;
-mod peek;
 mod reader;
 mod reclaim;
 mod recovery;

@@ -9,10 +9,9 @@
 //! value runs on across segments. A payload is read twice (checksum, copy) and copied once.
 
 use types::{Entry, HardState, SnapshotMark};
+use wire::{put_head, put_present_number, varint_len};
 
-use crate::codec::{
-    RecordKind, put_bytes_head, put_entry_head, put_number, put_snapshot, put_state, varint_len,
-};
+use crate::codec::{RecordKind, put_entry_head, put_snapshot, put_state};
 
 /// A buffer that grew beyond this for one large flush is given back after it.
 const BUFFER_KEPT_BYTES: usize = 4 << 20;
@@ -100,11 +99,11 @@ impl Encoder {
         self.buf.reserve(8 + record_len + padding);
         let begin = self.buf.len();
         self.buf.extend_from_slice(&word.to_le_bytes());
-        put_number(&mut self.buf, 1, kind as u64);
-        put_number(&mut self.buf, 2, self.crc.into());
+        put_present_number(&mut self.buf, 1, kind as u64);
+        put_present_number(&mut self.buf, 2, self.crc.into());
         if !data.is_empty() {
             let data_len = data.iter().map(|part| part.len()).sum();
-            put_bytes_head(&mut self.buf, 3, data_len);
+            put_head(&mut self.buf, 3, data_len);
         }
         for part in data {
             self.buf.extend_from_slice(part);

@@ -8,11 +8,9 @@
 
 use bytes::Bytes;
 use types::{ConfState, Index, SnapshotMark, Term};
+use wire::{Fields, Value, put_head, put_present_number, varint_len};
 
-use crate::codec::{
-    DecodeError, Fields, Value, conf_len, decode_conf, put_bytes_head, put_conf, put_number,
-    varint_len,
-};
+use crate::codec::{DecodeError, conf_len, decode_conf, put_conf};
 
 /// A decoded `.snap` file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,6 +40,12 @@ pub enum SnapFileError {
     },
 }
 
+impl From<wire::BadField> for SnapFileError {
+    fn from(error: wire::BadField) -> Self {
+        Self::Decode(error.into())
+    }
+}
+
 /// The name of the file of a mark.
 #[must_use]
 pub fn snap_name(term: Term, index: Index) -> String {
@@ -55,19 +59,19 @@ impl SnapFile {
         let nobody = ConfState::default();
         let conf = self.mark.conf.as_ref().unwrap_or(&nobody);
         let mut metadata = Vec::new();
-        put_bytes_head(&mut metadata, 1, conf_len(conf));
+        put_head(&mut metadata, 1, conf_len(conf));
         put_conf(&mut metadata, conf);
-        put_number(&mut metadata, 2, self.mark.index.0);
-        put_number(&mut metadata, 3, self.mark.term.0);
+        put_present_number(&mut metadata, 2, self.mark.index.0);
+        put_present_number(&mut metadata, 3, self.mark.term.0);
         let mut snapshot = Vec::with_capacity(self.data.len() + metadata.len() + 24);
-        put_bytes_head(&mut snapshot, 1, self.data.len());
+        put_head(&mut snapshot, 1, self.data.len());
         snapshot.extend_from_slice(&self.data);
-        put_bytes_head(&mut snapshot, 2, metadata.len());
+        put_head(&mut snapshot, 2, metadata.len());
         snapshot.extend_from_slice(&metadata);
         let len = snapshot.len();
         let mut file = Vec::with_capacity(len + 8 + varint_len(len as u64));
-        put_number(&mut file, 1, crc32c::crc32c(&snapshot).into());
-        put_bytes_head(&mut file, 2, len);
+        put_present_number(&mut file, 1, crc32c::crc32c(&snapshot).into());
+        put_head(&mut file, 2, len);
         file.extend_from_slice(&snapshot);
         file
     }
@@ -78,9 +82,8 @@ impl SnapFile {
     /// [`SnapFileError`].
     pub fn decode(bytes: &[u8]) -> Result<Self, SnapFileError> {
         let (mut checksum, mut snapshot) = (0, &[][..]);
-        let mut fields = Fields::new(bytes);
-        while let Some(field) = fields.next()? {
-            match field {
+        for field in Fields::new(bytes) {
+            match field? {
                 (1, Value::Number(number)) => checksum = number,
                 (2, Value::Bytes(bytes)) => snapshot = bytes,
                 _ => {}
@@ -101,9 +104,8 @@ impl SnapFile {
     fn decode_snapshot(bytes: &[u8]) -> Result<Self, SnapFileError> {
         let mut file = Self::default();
         let mut conf = ConfState::default();
-        let mut fields = Fields::new(bytes);
-        while let Some(field) = fields.next()? {
-            match field {
+        for field in Fields::new(bytes) {
+            match field? {
                 (1, Value::Bytes(data)) => file.data = Bytes::copy_from_slice(data),
                 (2, Value::Bytes(metadata)) => {
                     decode_metadata(metadata, &mut file.mark, &mut conf)?
@@ -121,9 +123,8 @@ fn decode_metadata(
     mark: &mut SnapshotMark,
     conf: &mut ConfState,
 ) -> Result<(), DecodeError> {
-    let mut fields = Fields::new(bytes);
-    while let Some(field) = fields.next()? {
-        match field {
+    for field in Fields::new(bytes) {
+        match field? {
             (1, Value::Bytes(bytes)) => *conf = decode_conf(bytes)?,
             (2, Value::Number(number)) => mark.index = Index(number),
             (3, Value::Number(number)) => mark.term = Term(number),

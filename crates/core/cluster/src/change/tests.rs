@@ -25,7 +25,7 @@ fn check(change: &Change, id: u64, head: &str, context: &str) {
 
 fn request(head: &str) -> u64 {
     let mut at = 1;
-    read_varint(&hex(head), &mut at).unwrap()
+    wire::read_varint(&hex(head), &mut at).unwrap()
 }
 
 /// Entries of a mixed cluster: other bytes or another reading would split it.

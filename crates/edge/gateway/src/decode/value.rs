@@ -8,6 +8,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use proto::descriptor::{Enum, Field, Kind, Message};
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use wire::put_varint;
 
 use super::DEPTH_MAX;
 use super::number::{self, Number};
@@ -219,8 +220,8 @@ impl ItemSeed<'_> {
 
     fn number(&mut self, value: u64) {
         if value != 0 || self.is_explicit() {
-            varint(self.out, u64::from(self.field.number) << 3);
-            varint(self.out, value);
+            put_varint(self.out, u64::from(self.field.number) << 3);
+            put_varint(self.out, value);
         }
     }
 
@@ -231,8 +232,8 @@ impl ItemSeed<'_> {
     }
 
     fn write_bytes(&mut self, value: &[u8]) {
-        varint(self.out, u64::from(self.field.number) << 3 | 2);
-        varint(self.out, value.len() as u64);
+        put_varint(self.out, u64::from(self.field.number) << 3 | 2);
+        put_varint(self.out, value.len() as u64);
         self.out.extend_from_slice(value);
     }
 }
@@ -366,12 +367,4 @@ fn wrong<E: Error>(field: &Field, value: impl fmt::Debug) -> E {
     // A value may be long, or a password.
     let _ = value;
     E::custom(format_args!("invalid value for {kind:?} field {name}"))
-}
-
-fn varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
 }

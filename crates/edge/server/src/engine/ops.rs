@@ -1,6 +1,7 @@
 //! What a proposal asks for, by the names that etcd's metrics have for it.
 
 use types::Entry;
+use wire::{Fields, Value};
 
 /// The field of a proposal in which its header stands.
 const HEADER: u64 = 100;
@@ -70,18 +71,10 @@ impl Op {
     }
 
     /// What an encoded proposal asks for: its first field beside the header.
-    pub(crate) fn of_proposal(mut data: &[u8]) -> Self {
-        while let Some(tag) = varint(&mut data) {
-            let field = tag >> 3;
-            if tag & 7 == 2 && field != HEADER {
+    pub(crate) fn of_proposal(data: &[u8]) -> Self {
+        for (field, value) in Fields::new(data).map_while(Result::ok) {
+            if field != HEADER && matches!(value, Value::Bytes(_)) {
                 return Self::of_field(field);
-            }
-            let Some(skipped) = varint(&mut data) else {
-                break;
-            };
-            if tag & 7 == 2 {
-                let len = usize::try_from(skipped).unwrap_or(usize::MAX);
-                data = data.get(len..).unwrap_or_default();
             }
         }
         Self::UNKNOWN
@@ -113,19 +106,6 @@ impl Op {
             None => OTHERS.get(place - NAMES.len()).unwrap_or(&"unknown"),
         }
     }
-}
-
-fn varint(bytes: &mut &[u8]) -> Option<u64> {
-    let mut value = 0_u64;
-    for shift in (0..64).step_by(7) {
-        let (byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Some(value);
-        }
-    }
-    None
 }
 
 #[cfg(test)]

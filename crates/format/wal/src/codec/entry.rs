@@ -4,9 +4,9 @@
 //! earlier versions write every number.
 
 use types::{EntryKind, Index, Term};
+use wire::{Fields, Value, put_head, put_present_number};
 
 use super::DecodeError;
-use super::field::{Fields, Value, put_bytes_head, put_number};
 
 /// A decoded entry whose data is still a slice of the frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,12 +29,12 @@ pub(crate) fn put_entry_head(buf: &mut Vec<u8>, entry: &types::Entry) {
         EntryKind::ConfChangeV2 => Some(2),
     };
     if let Some(kind) = kind {
-        put_number(buf, 1, kind);
+        put_present_number(buf, 1, kind);
     }
-    put_number(buf, 2, entry.term.0);
-    put_number(buf, 3, entry.index.0);
+    put_present_number(buf, 2, entry.term.0);
+    put_present_number(buf, 3, entry.index.0);
     if !entry.data.is_empty() {
-        put_bytes_head(buf, 4, entry.data.len());
+        put_head(buf, 4, entry.data.len());
     }
 }
 
@@ -44,9 +44,8 @@ pub(crate) fn put_entry_head(buf: &mut Vec<u8>, entry: &types::Entry) {
 /// [`DecodeError`] when it is none, or of an unknown kind.
 pub fn decode_entry(bytes: &[u8]) -> Result<EntryView<'_>, DecodeError> {
     let mut entry = EntryView::default();
-    let mut fields = Fields::new(bytes);
-    while let Some(field) = fields.next()? {
-        match field {
+    for field in Fields::new(bytes) {
+        match field? {
             (1, Value::Number(number)) => {
                 entry.kind = match number {
                     0 => EntryKind::Normal,

@@ -1,9 +1,9 @@
 //! Who the log belongs to: `08 member | 10 cluster`, both always present.
 
 use types::{ClusterId, MemberId};
+use wire::{Fields, Value, put_present_number};
 
 use super::DecodeError;
-use super::field::{Fields, Value, put_number};
 
 /// The member and the cluster that a log belongs to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,8 +18,8 @@ impl Metadata {
     /// The bytes of a new log; those of an existing log are kept as they are.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut buf = Vec::new();
-        put_number(&mut buf, 1, self.member.0);
-        put_number(&mut buf, 2, self.cluster.0);
+        put_present_number(&mut buf, 1, self.member.0);
+        put_present_number(&mut buf, 2, self.cluster.0);
         buf
     }
 }
@@ -30,9 +30,8 @@ impl Metadata {
 /// [`DecodeError`] when it is none.
 pub fn decode_metadata(bytes: &[u8]) -> Result<Metadata, DecodeError> {
     let mut metadata = Metadata::default();
-    let mut fields = Fields::new(bytes);
-    while let Some(field) = fields.next()? {
-        match field {
+    for field in Fields::new(bytes) {
+        match field? {
             (1, Value::Number(number)) => metadata.member = MemberId(number),
             (2, Value::Number(number)) => metadata.cluster = ClusterId(number),
             _ => {}

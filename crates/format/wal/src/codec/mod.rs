@@ -4,7 +4,6 @@
 //! offsets, never panic and never allocate by a length that they read.
 
 mod entry;
-mod field;
 mod metadata;
 mod record;
 mod snapshot;
@@ -12,7 +11,6 @@ mod state;
 
 pub(crate) use entry::put_entry_head;
 pub use entry::{EntryView, decode_entry};
-pub(crate) use field::{Fields, Value, put_bytes_head, put_number, varint_len};
 pub use metadata::{Metadata, decode_metadata};
 pub(crate) use record::{HeadCheck, check_head};
 pub use record::{Record, RecordKind, decode_record};
@@ -48,4 +46,10 @@ pub enum DecodeError {
         /// The number found.
         number: u64,
     },
+}
+
+impl From<wire::BadField> for DecodeError {
+    fn from(wire::BadField { offset }: wire::BadField) -> Self {
+        Self::Field { offset }
+    }
 }

@@ -4,8 +4,9 @@
 //! 08 type | 10 crc | 1a len data      data is absent in a crc record
 //! ```
 
+use wire::{Fields, Value, read_varint};
+
 use super::DecodeError;
-use super::field::{Fields, Value, read_varint};
 
 /// What a record holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,9 +53,8 @@ impl RecordKind {
 /// [`DecodeError`] with the first thing that no etcd writes.
 pub fn decode_record(bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
     let (mut kind, mut crc, mut data) = (0, 0, &bytes[..0]);
-    let mut fields = Fields::new(bytes);
-    while let Some(field) = fields.next()? {
-        match field {
+    for field in Fields::new(bytes) {
+        match field? {
             (1, Value::Number(number)) => kind = number,
             (2, Value::Number(number)) => {
                 crc = u32::try_from(number).map_err(|_| DecodeError::WideChecksum { number })?;

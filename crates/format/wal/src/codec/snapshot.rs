@@ -6,15 +6,15 @@
 //! Lists are written unpacked and read either way.
 
 use types::{ConfState, Index, MemberId, SnapshotMark, Term};
+use wire::{Fields, Value, put_head, put_present_number, read_varint, varint_len};
 
 use super::DecodeError;
-use super::field::{Fields, Value, put_bytes_head, put_number, read_varint, varint_len};
 
 pub(crate) fn put_snapshot(buf: &mut Vec<u8>, mark: &SnapshotMark) {
-    put_number(buf, 1, mark.index.0);
-    put_number(buf, 2, mark.term.0);
+    put_present_number(buf, 1, mark.index.0);
+    put_present_number(buf, 2, mark.term.0);
     if let Some(conf) = &mark.conf {
-        put_bytes_head(buf, 3, conf_len(conf));
+        put_head(buf, 3, conf_len(conf));
         put_conf(buf, conf);
     }
 }
@@ -36,10 +36,10 @@ pub(crate) fn conf_len(conf: &ConfState) -> usize {
 pub(crate) fn put_conf(buf: &mut Vec<u8>, conf: &ConfState) {
     for (field, ids) in (1..).zip(lists(conf)) {
         for id in ids {
-            put_number(buf, field, id.0);
+            put_present_number(buf, field, id.0);
         }
     }
-    put_number(buf, 5, conf.auto_leave.into());
+    put_present_number(buf, 5, conf.auto_leave.into());
 }
 
 /// Reads the data of a snapshot record.
@@ -48,9 +48,8 @@ pub(crate) fn put_conf(buf: &mut Vec<u8>, conf: &ConfState) {
 /// [`DecodeError`] when it is none.
 pub fn decode_snapshot(bytes: &[u8]) -> Result<SnapshotMark, DecodeError> {
     let mut mark = SnapshotMark::default();
-    let mut fields = Fields::new(bytes);
-    while let Some(field) = fields.next()? {
-        match field {
+    for field in Fields::new(bytes) {
+        match field? {
             (1, Value::Number(number)) => mark.index = Index(number),
             (2, Value::Number(number)) => mark.term = Term(number),
             (3, Value::Bytes(bytes)) => mark.conf = Some(decode_conf(bytes)?),
@@ -62,8 +61,8 @@ pub fn decode_snapshot(bytes: &[u8]) -> Result<SnapshotMark, DecodeError> {
 
 pub(crate) fn decode_conf(bytes: &[u8]) -> Result<ConfState, DecodeError> {
     let mut conf = ConfState::default();
-    let mut fields = Fields::new(bytes);
-    while let Some((field, value)) = fields.next()? {
+    for field in Fields::new(bytes) {
+        let (field, value) = field?;
         let list = match field {
             1 => &mut conf.voters,
             2 => &mut conf.learners,
