@@ -59,7 +59,7 @@ const SIBLINGS: &[(&str, &str)] = &[
 
 /// Outside crates that must not be used below the edge, because they bring clocks, sockets or
 /// threads with them.
-const EDGE_ONLY: [&str; 7] = [
+const EDGE_ONLY: [&str; 8] = [
     "tokio",
     "hyper",
     "tonic",
@@ -67,6 +67,7 @@ const EDGE_ONLY: [&str; 7] = [
     "socket2",
     "prometheus",
     "rustls",
+    "jiff",
 ];
 
 /// Checks every edge between crates of the workspace.

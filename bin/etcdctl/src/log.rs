@@ -1,7 +1,8 @@
 //! Log lines on stderr: one JSON object each, with the keys that etcd's tools use.
 
+use jiff::Timestamp;
+
 use crate::print::json::writer::Writer;
-use crate::text::time;
 
 /// How much a line matters.
 #[derive(Clone, Copy, Debug)]
@@ -13,7 +14,8 @@ pub(crate) enum Level {
 
 /// Writes one line; `pairs` are the details.
 pub(crate) fn log(level: Level, message: &str, pairs: &[(&str, &str)]) {
-    eprintln!("{}", line(level, &time::now(), message, pairs));
+    let now = format!("{:.6}", Timestamp::now());
+    eprintln!("{}", line(level, &now, message, pairs));
 }
 
 fn line(level: Level, now: &str, message: &str, pairs: &[(&str, &str)]) -> String {

@@ -2,8 +2,9 @@
 //! details; and how far long work is, if somebody watches.
 
 use std::io::{IsTerminal as _, Write as _};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 /// How often a terminal is told how far the work is.
@@ -28,30 +29,8 @@ fn line(level: &str, place: &str, message: &str, details: &[(&str, Value)]) {
         true => String::new(),
         false => format!("\t{}", Value::Object(details)),
     };
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    let time = rfc3339(since.unwrap_or_default().as_secs());
-    eprintln!("{time}\t{level}\t{place}\t{message}{details}");
-}
-
-fn rfc3339(seconds: u64) -> String {
-    let (year, month, day) = date(seconds / 86_400);
-    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
-}
-
-/// The Gregorian date of a day since 1970-01-01, counted in years that begin in March, so that
-/// the leap day is the last one.
-fn date(days: u64) -> (u64, u64, u64) {
-    let days = days + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let leaps = day_of_era / 1460;
-    let year_of_era = (day_of_era - leaps + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let march_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * march_month + 2) / 5 + 1;
-    let month = (march_month + 2) % 12 + 1;
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    (year, month, day)
+    let now = Timestamp::now();
+    eprintln!("{now:.0}\t{level}\t{place}\t{message}{details}");
 }
 
 /// How far a piece of work is, on one line of a terminal; in a pipe nothing is said.
@@ -89,18 +68,5 @@ impl Drop for Meter {
         if self.shown.is_some() {
             eprint!("\r\x1b[K");
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Lines are sorted by their time.
-    #[test]
-    fn moments() {
-        assert_eq!(rfc3339(0), "1970-01-01T00:00:00Z");
-        assert_eq!(rfc3339(951_827_696), "2000-02-29T12:34:56Z");
-        assert_eq!(rfc3339(1_735_689_599), "2024-12-31T23:59:59Z");
     }
 }

@@ -3,26 +3,27 @@
 //! A [`Logger`] makes whole lines and writes each with one call. This program logs through it
 //! directly; the crates below log through `tracing`, which [`layer`] leads here.
 
-mod clock;
 pub(crate) mod field;
 mod journal;
 pub(crate) mod layer;
 mod level;
 mod line;
+mod moment;
 mod output;
 pub(crate) mod rotation;
 mod sampling;
 pub(crate) mod setup;
-mod zone;
 
 use std::panic::Location;
 use std::sync::Arc;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use self::field::Field;
 use self::line::{Caller, Format, Line, Members};
 use self::output::Output;
 use self::sampling::Sampler;
-use self::zone::Zone;
 
 pub(crate) use self::level::Level;
 
@@ -36,7 +37,7 @@ struct Core {
     format: Format,
     sampler: Sampler,
     outputs: Vec<Output>,
-    zone: Zone,
+    zone: TimeZone,
 }
 
 impl Default for Logger {
@@ -64,7 +65,7 @@ impl Logger {
             format,
             sampler: Sampler::default(),
             outputs,
-            zone: Zone::local(),
+            zone: TimeZone::system(),
         }))
     }
 
@@ -125,8 +126,8 @@ impl Logger {
         if line.level < core.level || !core.sampler.admits(line.level, line.message) {
             return;
         }
-        let moment = clock::now();
-        let text = line.render(core.format, &core.zone.stamp(moment));
+        let moment = moment::stamp(Timestamp::now(), &core.zone);
+        let text = line.render(core.format, &moment);
         for output in &core.outputs {
             output.write(line.level, &text);
         }

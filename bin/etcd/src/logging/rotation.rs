@@ -10,11 +10,10 @@ use std::time::{Duration, SystemTime};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use parking_lot::Mutex;
 use serde_json::Value;
-
-use super::clock::{self, Civil};
-use super::zone::Zone;
 
 const MEGABYTE: u64 = 1 << 20;
 /// The size when the configuration names none.
@@ -153,29 +152,22 @@ impl Rotating {
 
     fn replace(&self, file: &File) -> io::Result<File> {
         let mode = file.metadata()?.mode() & 0o777;
-        let backup = self.backup(clock::now());
+        let backup = self.backup(Timestamp::now());
         fs::rename(&self.path, backup)?;
         open(&self.path, mode)
     }
 
     /// The name of a backup made at that moment.
-    fn backup(&self, moment: Duration) -> PathBuf {
+    fn backup(&self, moment: Timestamp) -> PathBuf {
         let zone = match self.policy.local_time {
-            true => Zone::local(),
-            false => Zone::default(),
+            true => TimeZone::system(),
+            false => TimeZone::UTC,
         };
-        let Civil {
-            year,
-            month,
-            day,
-            hour,
-            minute,
-            second,
-        } = zone.civil(moment).1;
-        let millis = moment.subsec_millis();
+        let moment = moment.to_zoned(zone);
         let (stem, extension) = self.name_parts();
         let name = format!(
-            "{stem}-{year:04}-{month:02}-{day:02}T{hour:02}-{minute:02}-{second:02}.{millis:03}{extension}"
+            "{stem}-{}{extension}",
+            moment.strftime("%Y-%m-%dT%H-%M-%S%.3f")
         );
         self.path.with_file_name(name)
     }
@@ -292,7 +284,7 @@ mod tests {
             log.write(format!("line {round} of many\n").as_bytes())
                 .unwrap();
             // Backups are named by milliseconds.
-            while log.backup(clock::now()).exists() {}
+            while log.backup(Timestamp::now()).exists() {}
         }
         // The threads that clean take turns; the last one leaves two backups.
         let count = || fs::read_dir(dir.path()).unwrap().count();
@@ -324,7 +316,7 @@ mod tests {
     fn names_of_backups() {
         let dir = tempfile::tempdir().unwrap();
         let log = Rotating::open(&dir.path().join("etcd.log"), policy("{}")).unwrap();
-        let backup = log.backup(Duration::new(1_795_257_599, 7_000_000));
+        let backup = log.backup(Timestamp::new(1_795_257_599, 7_000_000).unwrap());
         let name = backup.file_name().unwrap().to_str().unwrap();
         assert_eq!(name, "etcd-2026-11-21T10-39-59.007.log");
     }

@@ -12,7 +12,6 @@
 
 mod body;
 mod client;
-mod clock;
 mod config;
 mod connect;
 mod convert;

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, StatusCode};
+use jiff::Timestamp;
 use tokio::time::{Instant, interval, timeout};
 
 use crate::body::RequestBody;
 use crate::client::ClientError;
-use crate::clock;
 use crate::peers::Peer;
 use crate::session::{Session, read_body};
 use crate::shared::Shared;
@@ -25,8 +25,7 @@ pub(crate) const PATH: &str = "/raft/probing";
 
 /// The answer to a probe.
 pub(crate) fn answer() -> String {
-    let now = clock::format(clock::now());
-    format!("{{\"OK\":true,\"Now\":\"{now}\"}}\n")
+    format!("{{\"OK\":true,\"Now\":\"{}\"}}\n", Timestamp::now())
 }
 
 /// Probes a peer for as long as it is polled.
@@ -40,10 +39,9 @@ pub(crate) async fn keep_probing(shared: Arc<Shared>, peer: Arc<Peer>) {
             continue;
         };
         peer.meters.round_trip.observe(probe.took.as_secs_f64());
-        let is_adrift = probe.drift.unsigned_abs() > DRIFT_MAX.as_nanos() + probe.took.as_nanos();
+        let is_adrift = probe.drift > DRIFT_MAX + probe.took;
         if is_adrift && !is_warned {
-            let drift = Duration::from_nanos(probe.drift.unsigned_abs() as u64);
-            tracing::warn!(peer = %peer.id, ?drift, "the clocks of two members differ");
+            tracing::warn!(peer = %peer.id, drift = ?probe.drift, "the clocks of two members differ");
         }
         is_warned = is_adrift;
     }
@@ -51,8 +49,8 @@ pub(crate) async fn keep_probing(shared: Arc<Shared>, peer: Arc<Peer>) {
 
 struct Probe {
     took: Duration,
-    /// Nanoseconds that the peer's clock is ahead.
-    drift: i128,
+    /// How far the peer's clock is ahead or behind.
+    drift: Duration,
 }
 
 async fn probe(shared: &Shared, peer: &Peer) -> Result<Option<Probe>, ClientError> {
@@ -69,18 +67,18 @@ async fn probe(shared: &Shared, peer: &Peer) -> Result<Option<Probe>, ClientErro
     let now = is_ok.then(|| told_time(&body)).flatten();
     Ok(now.map(|now| Probe {
         took: started.elapsed(),
-        drift: now - clock::now(),
+        drift: now.duration_since(Timestamp::now()).unsigned_abs(),
     }))
 }
 
 /// The time in an answer that says that all is well.
-fn told_time(body: &[u8]) -> Option<i128> {
+fn told_time(body: &[u8]) -> Option<Timestamp> {
     let text = std::str::from_utf8(body).ok()?;
     if !text.contains("\"OK\":true") {
         return None;
     }
     let (_, after) = text.split_once("\"Now\":\"")?;
-    clock::parse(after.split_once('"')?.0)
+    after.split_once('"')?.0.parse().ok()
 }
 
 #[cfg(test)]
@@ -91,7 +89,11 @@ mod tests {
     #[test]
     fn answers() {
         let told = told_time(answer().as_bytes()).unwrap();
-        assert!((clock::now() - told).unsigned_abs() < Duration::from_secs(60).as_nanos());
+        let since = Timestamp::now().duration_since(told);
+        assert!(since.unsigned_abs() < Duration::from_secs(60));
+        let go = b"{\"OK\":true,\"Now\":\"2026-11-21T14:22:12.120000001+01:00\"}";
+        let told = told_time(go).unwrap();
+        assert_eq!(told.to_string(), "2026-11-21T13:22:12.120000001Z");
         assert_eq!(
             told_time(b"{\"OK\":false,\"Now\":\"2026-11-21T14:22:12Z\"}"),
             None

@@ -1,10 +1,11 @@
 //! One line of the audit log.
 
 use std::fmt::Write as _;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
 use proto::Method;
 use proto::error::Code;
 use rpc::PeerAddress;
@@ -19,7 +20,7 @@ const TEXT_MAX: usize = 1024;
 /// What is told of one request.
 #[derive(Debug)]
 pub(crate) struct Line<'a> {
-    pub(crate) at: Moment,
+    pub(crate) at: Timestamp,
     pub(crate) user: Option<&'a str>,
     /// The common name of a client certificate, whether or not it names a user.
     pub(crate) certificate: Option<&'a str>,
@@ -35,7 +36,7 @@ impl Line<'_> {
     /// Appends the line with its line feed.
     pub(crate) fn write(&self, out: &mut String) {
         // Writing to a string cannot fail.
-        let _ = write!(out, "{{\"time\":\"{}\"", self.at);
+        let _ = write!(out, "{{\"time\":\"{:.6}\"", self.at);
         if let Some(user) = self.user {
             text(out, "user", user);
         }
@@ -135,44 +136,6 @@ fn quoted(out: &mut String, value: &str) {
     out.push('"');
 }
 
-/// A moment, shown in UTC with microseconds.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Moment(Duration);
-
-impl Moment {
-    /// This moment.
-    pub(crate) fn now() -> Self {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH);
-        Self(since.unwrap_or_default())
-    }
-
-    /// Nanoseconds since 1970.
-    pub(crate) fn unix_nanos(self) -> u64 {
-        u64::try_from(self.0.as_nanos()).unwrap_or(u64::MAX)
-    }
-}
-
-impl std::fmt::Display for Moment {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (days, second) = (self.0.as_secs() / 86_400, self.0.as_secs() % 86_400);
-        // Years begin in March here, so that the leap day is the last one.
-        let days = days + 719_468;
-        let (era, day) = (days / 146_097, days % 146_097);
-        let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-        let day = day - (365 * year + year / 4 - year / 100);
-        let month = (5 * day + 2) / 153;
-        let day = day - (153 * month + 2) / 5 + 1;
-        let month = if month < 10 { month + 3 } else { month - 9 };
-        let year = era * 400 + year + u64::from(month <= 2);
-        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-        let micros = self.0.subsec_micros();
-        write!(
-            f,
-            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z"
-        )
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,7 +144,7 @@ mod tests {
         let mut out = String::new();
         let method = proto::METHODS.iter().find(|m| m.name == "Put").unwrap();
         Line {
-            at: Moment(Duration::new(1_795_257_599, 7_000_000)),
+            at: Timestamp::new(1_795_257_599, 7_000_000).unwrap(),
             user: Some("a\"\u{1b}\u{85}"),
             certificate: Some("cn"),
             client: PeerAddress::Unix,

@@ -13,7 +13,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use line::{Line, Moment};
+pub(crate) use line::Line;
 pub use policy::{Policy, Rule, RuleError};
 pub(crate) use policy::{Request, Verdict};
 pub(crate) use queue::Queue;

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use parking_lot::{Condvar, Mutex};
 
 use super::Output;
-use super::line::Moment;
 
 /// Bytes that wait at most; what comes then is lost, and counted.
 const BUFFER_BYTES_MAX: usize = 8 << 20;
@@ -161,8 +161,8 @@ impl Writer {
         }
         if missing > 0 {
             head.push_str(&format!(
-                "{{\"time\":\"{}\",\"lost\":{missing}}}\n",
-                Moment::now()
+                "{{\"time\":\"{:.6}\",\"lost\":{missing}}}\n",
+                Timestamp::now()
             ));
         }
         let written = match head.is_empty() {

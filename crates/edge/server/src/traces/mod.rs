@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use proto::Method;
 use proto::error::Code;
 use rpc::Noted;
@@ -23,7 +24,6 @@ use rpc::Noted;
 use self::context::Remote;
 use self::export::Exporter;
 use self::messages::{Kind, Span, Value, attribute};
-use crate::audit::Moment;
 
 /// The sampling rate is a share of this.
 pub const SAMPLING_WHOLE: u64 = 1_000_000;
@@ -100,7 +100,7 @@ impl Tracer {
             code,
             client,
         } = call;
-        let origin = at.unix_nanos();
+        let origin = u64::try_from(at.as_nanosecond()).unwrap_or_default();
         let moment = |instant: Instant| {
             let since = instant.saturating_duration_since(*began).as_nanos();
             origin.saturating_add(u64::try_from(since).unwrap_or_default())
@@ -163,7 +163,7 @@ impl Tracer {
 pub(crate) struct Traced<'a> {
     pub(crate) method: &'a Method,
     /// The same moment by two clocks.
-    pub(crate) at: Moment,
+    pub(crate) at: Timestamp,
     pub(crate) began: Instant,
     pub(crate) steps: Vec<Noted>,
     pub(crate) code: Code,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use prost::Message as _;
 use proto::METHODS;
 use proto::error::Code;
@@ -13,7 +14,7 @@ use rpc::{Call, MethodId, Notes, Peer, PeerAddress, Status};
 
 use super::usage::Used;
 use super::{Observers, subjects};
-use crate::audit::{self, Audit, Line, Moment, Subject, Verdict};
+use crate::audit::{self, Audit, Line, Subject, Verdict};
 use crate::services::call::Known;
 use crate::traces::{Context, Traced};
 
@@ -23,7 +24,7 @@ pub(super) struct Observation {
     caller: Caller,
     subject: Subject,
     trace: Option<Context>,
-    at: Moment,
+    at: Timestamp,
     began: Instant,
     used: Used,
     is_over: bool,
@@ -86,7 +87,7 @@ impl Observation {
             caller,
             subject,
             trace,
-            at: Moment::now(),
+            at: Timestamp::now(),
             began: Instant::now(),
             used: Used {
                 requests: 1,
