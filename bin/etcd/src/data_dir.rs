@@ -111,8 +111,8 @@ fn check_mode(path: &Path, mode: u32, log: &Logger) {
     }
     let error = format!(
         "directory {} exist, but the permission is {}. The recommended permission is \"-rwx------\" to prevent possible unprivileged access to the data",
-        quote(&path.display().to_string()),
-        quote(&permissions('d', mode)),
+        quote(path.display().to_string()),
+        quote(permissions('d', mode)),
     );
     log.warn("check file permission", fields!["error" => error]);
 }

@@ -19,7 +19,6 @@ mod place;
 mod recover;
 mod restore;
 mod run;
-mod size;
 mod status;
 mod table;
 

@@ -7,12 +7,12 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use boltfile::Reader;
 use crc32c::crc32c_append;
+use notation::size;
 use serde::Serialize;
 
 use crate::database::{META_BUCKET, changes, file_error, open};
 use crate::failure::Failure;
 use crate::output::{Format, Report};
-use crate::size::human_size;
 
 const HEADS: &[&str] = &["HASH", "REVISION", "TOTAL KEYS", "TOTAL SIZE", "VERSION"];
 
@@ -103,7 +103,7 @@ impl Status {
                 format!("{:x}", self.hash),
                 self.revision.to_string(),
                 self.total_key.to_string(),
-                human_size(self.total_size),
+                size::human(self.total_size),
                 self.version.clone(),
             ],
             fields: vec![

@@ -1,6 +1,5 @@
 //! How Go writes and reads plain values: etcd's flags, files and log lines are in these notations.
 
-pub(crate) mod duration;
 pub(crate) mod number;
 
-pub(crate) use ::notation::{quote, url};
+pub(crate) use ::notation::{duration, quote, url};

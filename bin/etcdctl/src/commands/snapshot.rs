@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use client::{Client, ClientError};
+use notation::size;
 use sha2::{Digest as _, Sha256};
 
 use super::operands::only;
@@ -17,7 +18,6 @@ use crate::log::{Level, log};
 use crate::print;
 use crate::secure::io_reason;
 use crate::text::duration;
-use crate::text::size::humanize;
 
 /// The command.
 pub(crate) const COMMAND: Command = Command {
@@ -116,7 +116,7 @@ async fn download(client: &Client, endpoint: &str, path: &Path) -> Result<String
     }
     part.finish(path)?;
     let took = duration::format(start.elapsed());
-    let size = humanize(size);
+    let size = size::human(size);
     let details = [
         ("endpoint", endpoint),
         ("size", &size),

@@ -7,7 +7,8 @@ use bytes::Bytes;
 
 use super::arguments::{Arguments, Value};
 use super::spec::{Flag, Kind};
-use crate::text::{duration, number, quote::quote};
+use crate::text::duration::GoDuration;
+use crate::text::{number, quote::quote};
 
 /// Why a command line was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -165,7 +166,11 @@ pub(crate) fn parse_value(kind: Kind, text: &str) -> Result<Value, String> {
         Kind::Int => Value::Int(number::parse_int(text, 0).map_err(|e| e.to_string())?),
         Kind::Uint => Value::Uint(number::parse_uint(text, 0).map_err(|e| e.to_string())?),
         Kind::Text => Value::Text(text.to_owned()),
-        Kind::Duration => Value::Duration(duration::parse(text).map_err(|e| e.to_string())?),
+        Kind::Duration => {
+            let parsed = GoDuration::parse(text).map_err(|e| e.to_string())?;
+            // A negative one is nothing that this program could wait for.
+            Value::Duration(parsed.positive().unwrap_or_default())
+        }
         Kind::List if text.is_empty() => Value::List(Vec::new()),
         Kind::List => Value::List(text.split(',').map(str::to_owned).collect()),
     })

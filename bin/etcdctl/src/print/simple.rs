@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use notation::size;
 use proto::authpb::{Permission, permission};
 use proto::etcdserverpb::{
     AlarmMember, AlarmType, LeaseTimeToLiveResponse, Member, StatusResponse, TxnResponse,
@@ -10,7 +11,6 @@ use proto::etcdserverpb::{
 use proto::mvccpb::{KeyValue, event::EventType};
 
 use super::answer::{Answer, DowngradeStep, Endpoint, Shown};
-use crate::text::size::humanize;
 
 /// Writes an answer as text.
 pub(super) fn render(answer: &Answer, hex: bool) -> Vec<u8> {
@@ -238,10 +238,10 @@ pub(super) fn endpoint(of: &Endpoint<StatusResponse>) -> Vec<String> {
         format!("{id:x}"),
         status.version.clone(),
         status.storage_version.clone(),
-        humanize(status.db_size.max(0).unsigned_abs()),
-        humanize(status.db_size_in_use.max(0).unsigned_abs()),
+        size::human(status.db_size.max(0).unsigned_abs()),
+        size::human(status.db_size_in_use.max(0).unsigned_abs()),
         unused(status),
-        humanize(status.db_size_quota.max(0).unsigned_abs()),
+        size::human(status.db_size_quota.max(0).unsigned_abs()),
         (status.leader == id).to_string(),
         status.is_learner.to_string(),
         status.raft_term.to_string(),

@@ -248,10 +248,7 @@ fn check_host(host: &str, text: &str) -> Result<(), UrlError> {
         )
     }) {
         Some(char) => {
-            let reason = format!(
-                "invalid character {} in host name",
-                quote(&char.to_string())
-            );
+            let reason = format!("invalid character {} in host name", quote(char.to_string()));
             Err(syntax(text, &reason))
         }
         None => Ok(()),

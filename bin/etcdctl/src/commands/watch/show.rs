@@ -72,7 +72,7 @@ async fn run(command: &[Bytes], event: &Event, revision: i64) -> Result<(), Exit
         Ok(status) => execute::describe(status),
         Err(exit) => exit.message.unwrap_or_default(),
     };
-    let words: Vec<String> = command.iter().map(|word| quote(word)).collect();
+    let words: Vec<String> = command.iter().map(quote).collect();
     eprintln!("command [{}] error ({reason})", words.join(" "));
     Err(Exit::silent(ERROR))
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::quote::quote;
+use crate::quote::quote;
 
 const MICROSECOND: u64 = 1_000;
 const MILLISECOND: u64 = 1_000_000;
@@ -13,11 +13,11 @@ const HOUR: u64 = 60 * MINUTE;
 
 /// A duration of a flag, in nanoseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct GoDuration(pub(crate) i64);
+pub struct GoDuration(pub i64);
 
 /// Why a text is no duration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum DurationError {
+pub enum DurationError {
     /// It does not look like one, or does not fit.
     #[error("time: invalid duration {}", quote(.0))]
     Invalid(String),
@@ -34,15 +34,22 @@ pub(crate) enum DurationError {
     },
 }
 
+/// Writes a time that passed.
+#[must_use]
+pub fn format(duration: Duration) -> String {
+    let nanos = i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX);
+    GoDuration(nanos).to_string()
+}
+
 impl GoDuration {
     /// So many milliseconds.
-    pub(crate) fn from_millis(millis: u64) -> Self {
+    pub fn from_millis(millis: u64) -> Self {
         let nanos = millis.saturating_mul(MILLISECOND);
         Self(i64::try_from(nanos).unwrap_or(i64::MAX))
     }
 
     /// The duration to wait; none if it is zero or negative.
-    pub(crate) fn positive(self) -> Option<Duration> {
+    pub fn positive(self) -> Option<Duration> {
         u64::try_from(self.0)
             .ok()
             .filter(|&nanos| nanos > 0)
@@ -50,7 +57,10 @@ impl GoDuration {
     }
 
     /// Reads Go's notation.
-    pub(crate) fn parse(text: &str) -> Result<Self, DurationError> {
+    ///
+    /// # Errors
+    /// [`DurationError`] in the words of Go.
+    pub fn parse(text: &str) -> Result<Self, DurationError> {
         let (negative, unsigned) = match text.as_bytes().first() {
             Some(b'-') => (true, &text[1..]),
             Some(b'+') => (false, &text[1..]),
@@ -215,6 +225,23 @@ mod tests {
             ("-", "time: invalid duration \"-\""),
         ] {
             assert_eq!(GoDuration::parse(text).unwrap_err().to_string(), error);
+        }
+    }
+
+    /// `took` fields are parsed by scripts.
+    #[test]
+    fn what_passed() {
+        assert_eq!(format(Duration::from_nanos(2_350_086)), "2.350086ms");
+        assert_eq!(format(Duration::from_millis(3_723_500)), "1h2m3.5s");
+    }
+
+    proptest::proptest! {
+        /// No text makes the reader panic, and what is written is read back.
+        #[test]
+        fn round_trips(nanos: i64, text: String) {
+            let shown = GoDuration(nanos).to_string();
+            proptest::prop_assert_eq!(GoDuration::parse(&shown), Ok(GoDuration(nanos)));
+            let _ = GoDuration::parse(&text);
         }
     }
 }

@@ -3,7 +3,8 @@
 const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
 
 /// The size with its unit: `37 kB`, `2.1 GB`, `7 B`.
-pub(crate) fn human_size(bytes: u64) -> String {
+#[must_use]
+pub fn human(bytes: u64) -> String {
     if bytes < 10 {
         return format!("{bytes} B");
     }
@@ -55,7 +56,7 @@ mod tests {
             (2_147_483_648, "2.1 GB"),
             (u64::MAX, "18 EB"),
         ] {
-            assert_eq!(human_size(bytes), text, "{bytes}");
+            assert_eq!(human(bytes), text, "{bytes}");
         }
     }
 }
