@@ -205,7 +205,7 @@ func TestSecuredSimpleTokens(t *testing.T) {
 
 // Signed tokens of every method: keys in each form that Go's tools write.
 func TestSecuredSignedTokens(t *testing.T) {
-	for _, method := range []string{"HS256", "RS256", "PS512", "ES256", "ES384", "EdDSA"} {
+	for _, method := range []string{"HS256", "RS256", "PS512", "ES256", "ES384", "ES512", "EdDSA"} {
 		t.Run(method, func(t *testing.T) {
 			a := newAuthority(t)
 			keys := signingKeys(a, method)
@@ -235,6 +235,8 @@ func signingKeys(a *authority, method string) string {
 		key, failed := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
 		private, err, kind = key, failed, "EC PRIVATE KEY"
 		form, _ = x509.MarshalECPrivateKey(key)
+	case method == "ES512":
+		private, err = ecdsa.GenerateKey(elliptic.P521(), rand.Reader)
 	default:
 		_, private, err = ed25519.GenerateKey(rand.Reader)
 	}

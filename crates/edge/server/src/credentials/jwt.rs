@@ -6,19 +6,18 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::fs;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use apply::Login;
 use jsonwebtoken::errors::Error as JwtError;
-use jsonwebtoken::jwk::Jwk;
-use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, EncodingKey, Header, Validation};
 use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
 
-use super::sec1;
+use scheme::Scheme;
+
+mod scheme;
 
 /// How long a token lives when the options do not say.
 const TTL: Duration = Duration::from_secs(300);
@@ -66,11 +65,7 @@ pub enum JwtOptionsError {
 
 /// Makes and checks signed tokens.
 pub struct Jwt {
-    algorithm: Algorithm,
-    /// None where tokens are only checked.
-    signing: Option<EncodingKey>,
-    checking: DecodingKey,
-    validation: Validation,
+    scheme: Scheme,
     ttl: Duration,
     hasher: RandomState,
     remembered: [RwLock<HashMap<Box<str>, Arc<Owner>>>; SHARDS],
@@ -84,6 +79,9 @@ struct Claims {
     revision: f64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     exp: Option<f64>,
+    /// When it begins, which tokens of members do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    nbf: Option<f64>,
 }
 
 /// What is remembered of a token.
@@ -109,55 +107,17 @@ impl Jwt {
             tracing::warn!(option = unknown, "unknown JWT option");
         }
         let method = option("sign-method").unwrap_or_default();
-        let algorithm: Algorithm = method
-            .parse()
-            .map_err(|_| JwtOptionsError::Method(method.to_owned()))?;
         let ttl = match option("ttl") {
             None => TTL,
             Some(text) => duration(text).ok_or_else(|| JwtOptionsError::Ttl(text.to_owned()))?,
         };
-        let signing = option("priv-key")
-            .map(|path| read_key(path, method, |key| signing_key(algorithm, key)))
-            .transpose()?;
-        let checking = option("pub-key")
-            .map(|path| read_key(path, method, |key| checking_key(algorithm, key)))
-            .transpose()?;
-        let (checking, derived) = match (&signing, checking) {
-            (Some(signing), given) => {
-                let derived = Jwk::from_encoding_key(signing, algorithm)
-                    .and_then(|key| DecodingKey::from_jwk(&key))
-                    .map_err(|_| JwtOptionsError::MissingKey)?;
-                (derived, given)
-            }
-            (None, Some(given)) => (given, None),
-            (None, None) => return Err(JwtOptionsError::MissingKey),
-        };
-        let jwt = Self {
-            algorithm,
-            signing,
-            checking,
-            validation: validation(algorithm),
+        let keys = (option("priv-key"), option("pub-key"));
+        Ok(Self {
+            scheme: Scheme::new(method, keys)?,
             ttl,
             hasher: RandomState::new(),
             remembered: std::array::from_fn(|_| RwLock::default()),
-        };
-        // A secret shared by both sides is one key; of a pair, both halves have to fit.
-        match derived {
-            Some(given) if algorithm_family(algorithm) != AlgorithmFamily::Hmac => {
-                jwt.check_pair(&given)?;
-            }
-            _ => {}
-        }
-        Ok(jwt)
-    }
-
-    /// Whether a public key belongs to the private one.
-    fn check_pair(&self, public: &DecodingKey) -> Result<(), JwtOptionsError> {
-        let probe = self.signed(String::new(), 0);
-        let probe = probe.ok_or(JwtOptionsError::MissingKey)?;
-        jsonwebtoken::decode::<Claims>(&probe, public, &self.validation)
-            .map(drop)
-            .map_err(|_| JwtOptionsError::Mismatch)
+        })
     }
 
     /// Whose token this is, if its signature holds and it has not ended.
@@ -183,8 +143,7 @@ impl Jwt {
     }
 
     fn checked(&self, token: &str) -> Option<Owner> {
-        let claims = jsonwebtoken::decode::<Claims>(token, &self.checking, &self.validation);
-        let claims = claims.ok()?.claims;
+        let claims = self.scheme.check(token)?;
         Some(Owner {
             user: claims.username.into(),
             // What is below zero or no number is the revision of nobody.
@@ -204,9 +163,9 @@ impl Jwt {
             username,
             revision: revision as f64,
             exp: Some(ends as f64),
+            nbf: None,
         };
-        let signing = self.signing.as_ref()?;
-        jsonwebtoken::encode(&Header::new(self.algorithm), &claims, signing).ok()
+        self.scheme.sign(&claims)
     }
 }
 
@@ -221,68 +180,8 @@ impl fmt::Debug for Jwt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Keys are not for logs.
         f.debug_struct("Jwt")
-            .field("algorithm", &self.algorithm)
             .field("ttl", &self.ttl)
             .finish_non_exhaustive()
-    }
-}
-
-/// Signature and end are checked, and a begin if there is one; nobody else's claims.
-fn validation(algorithm: Algorithm) -> Validation {
-    let mut validation = Validation::new(algorithm);
-    validation.leeway = 0;
-    validation.validate_nbf = true;
-    validation.validate_aud = false;
-    validation.required_spec_claims.clear();
-    validation
-}
-
-fn algorithm_family(algorithm: Algorithm) -> AlgorithmFamily {
-    match algorithm {
-        Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512 => AlgorithmFamily::Hmac,
-        Algorithm::ES256 | Algorithm::ES384 => AlgorithmFamily::Ec,
-        Algorithm::EdDSA => AlgorithmFamily::Ed,
-        _ => AlgorithmFamily::Rsa,
-    }
-}
-
-fn read_key<T>(
-    path: &str,
-    method: &str,
-    parse: impl FnOnce(&[u8]) -> Result<T, JwtError>,
-) -> Result<T, JwtOptionsError> {
-    let key = fs::read(path).map_err(|source| JwtOptionsError::File {
-        path: path.to_owned(),
-        source,
-    })?;
-    if key.is_empty() {
-        return Err(JwtOptionsError::MissingKey);
-    }
-    parse(&key).map_err(|source| JwtOptionsError::Key {
-        path: path.to_owned(),
-        method: method.to_owned(),
-        source,
-    })
-}
-
-fn signing_key(algorithm: Algorithm, key: &[u8]) -> Result<EncodingKey, JwtError> {
-    match algorithm_family(algorithm) {
-        AlgorithmFamily::Hmac => Ok(EncodingKey::from_secret(key)),
-        AlgorithmFamily::Rsa => EncodingKey::from_rsa_pem(key),
-        AlgorithmFamily::Ec => match sec1::to_pkcs8(key, algorithm) {
-            Some(key) => Ok(EncodingKey::from_ec_der(&key)),
-            None => EncodingKey::from_ec_pem(key),
-        },
-        AlgorithmFamily::Ed => EncodingKey::from_ed_pem(key),
-    }
-}
-
-fn checking_key(algorithm: Algorithm, key: &[u8]) -> Result<DecodingKey, JwtError> {
-    match algorithm_family(algorithm) {
-        AlgorithmFamily::Hmac => Ok(DecodingKey::from_secret(key)),
-        AlgorithmFamily::Rsa => DecodingKey::from_rsa_pem(key),
-        AlgorithmFamily::Ec => DecodingKey::from_ec_pem(key),
-        AlgorithmFamily::Ed => DecodingKey::from_ed_pem(key),
     }
 }
 

@@ -1,10 +1,13 @@
 //! Signed tokens with keys as openssl writes them. The keys are for these tests only.
 
+use std::fs;
+
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use types::Index;
 
 use super::*;
 
-const METHODS: [(&str, &str); 11] = [
+const METHODS: [(&str, &str); 13] = [
     ("HS256", ""),
     ("HS384", ""),
     ("HS512", ""),
@@ -12,9 +15,11 @@ const METHODS: [(&str, &str); 11] = [
     ("RS384", "rsa"),
     ("RS512", "rsa"),
     ("PS256", "rsa"),
+    ("PS384", "rsa"),
     ("PS512", "rsa"),
     ("ES256", "p256"),
     ("ES384", "p384"),
+    ("ES512", "p521"),
     ("EdDSA", "ed25519"),
 ];
 
@@ -71,7 +76,7 @@ fn methods() {
 /// Keys in the older form, with and without the curve's parameters before them.
 #[test]
 fn older_forms() {
-    for (method, key) in [("ES256", "p256"), ("ES384", "p384")] {
+    for (method, key) in [("ES256", "p256"), ("ES384", "p384"), ("ES512", "p521")] {
         let signer = made(method, &format!("{key}.sec1"), &format!("{key}.pub")).unwrap();
         let token = signer.token(&login(7)).unwrap();
         let checker = made(method, "", &format!("{key}.pub")).unwrap();
@@ -95,31 +100,61 @@ fn ends() {
 /// Whoever can change a byte, or choose the method, must not become somebody else.
 #[test]
 fn forgeries() {
-    let jwt = made("RS256", "rsa", "").unwrap();
+    for (method, key) in [("RS256", "rsa"), ("ES512", "p521")] {
+        forge(method, key);
+    }
+}
+
+fn forge(method: &str, key: &str) {
+    let jwt = made(method, key, "").unwrap();
     let token = jwt.token(&login(7)).unwrap();
     for at in [0, token.len() / 2, token.len() - 10] {
         let mut forged = token.clone().into_bytes();
         forged[at] = if forged[at] == b'A' { b'B' } else { b'A' };
-        assert_eq!(jwt.owner(&String::from_utf8(forged).unwrap()), None, "{at}");
+        let forged = String::from_utf8(forged).unwrap();
+        assert_eq!(jwt.owner(&forged), None, "{method} {at}");
     }
     // The public key as the shared secret of a method that the server does not use.
-    let public = fs::read(path("rsa.pub")).unwrap();
+    let public = fs::read(path(&format!("{key}.pub"))).unwrap();
     let claims = Claims {
         username: "root".to_owned(),
         revision: 7.0,
         exp: None,
+        nbf: None,
     };
     let secret = EncodingKey::from_secret(&public);
     let confused = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &secret).unwrap();
-    assert_eq!(jwt.owner(&confused), None);
+    assert_eq!(jwt.owner(&confused), None, "{method}");
     // No method at all.
     let payload = confused.split('.').nth(1).unwrap();
     let unsigned = format!("eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.{payload}.");
-    assert_eq!(jwt.owner(&unsigned), None);
+    assert_eq!(jwt.owner(&unsigned), None, "{method}");
     for garbage in ["", ".", "..", "a.b.c", "abcdefghijklmnop.7"] {
-        assert_eq!(jwt.owner(garbage), None, "{garbage}");
+        assert_eq!(jwt.owner(garbage), None, "{method} {garbage}");
+    }
+    for cut in 0..token.len() {
+        assert_eq!(jwt.owner(&token[..cut]), None, "{method} {cut}");
     }
     assert!(jwt.owner(&token).is_some());
+}
+
+/// A token that begins later is not good yet.
+#[test]
+fn begins() {
+    for (method, key) in [("HS256", "rsa"), ("ES512", "p521")] {
+        let jwt = made(method, key, "").unwrap();
+        let begins = |nbf: u64| {
+            let claims = Claims {
+                username: "alice".to_owned(),
+                revision: 7.0,
+                exp: None,
+                nbf: Some(nbf as f64),
+            };
+            jwt.owner(&jwt.scheme.sign(&claims).unwrap()).is_some()
+        };
+        assert!(begins(unix_seconds()), "{method}");
+        assert!(!begins(unix_seconds() + 1000), "{method}");
+    }
 }
 
 /// The table of remembered tokens must not grow with the tokens that clients invent.
@@ -161,6 +196,14 @@ fn refused_options() {
     assert!(matches!(
         made("RS256", "rsa", "other-rsa.pub"),
         Err(JwtOptionsError::Mismatch)
+    ));
+    assert!(matches!(
+        made("ES512", "p384", ""),
+        Err(JwtOptionsError::Key { .. })
+    ));
+    assert!(matches!(
+        made("ES512", "", ""),
+        Err(JwtOptionsError::MissingKey)
     ));
     let options = BTreeMap::from([("sign-method", "HS256"), ("ttl", "soon")]);
     assert!(matches!(
