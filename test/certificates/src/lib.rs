@@ -35,6 +35,9 @@ pub struct Wish {
     pub is_expired: bool,
 }
 
+/// What a certificate says it may be shown for.
+pub type Purpose = ExtendedKeyUsagePurpose;
+
 impl Default for Wish {
     fn default() -> Self {
         Self {
@@ -91,21 +94,8 @@ impl Authority {
     /// # Errors
     /// When a host cannot stand in a certificate.
     pub fn issue(&self, wish: &Wish) -> Result<Issued> {
-        let hosts: Vec<String> = wish.hosts.iter().map(ToString::to_string).collect();
-        let mut params = CertificateParams::new(hosts)?;
-        params.distinguished_name = subject(wish.common_name);
-        params.serial_number = Some(SerialNumber::from(wish.serial));
-        params.extended_key_usages = vec![
-            ExtendedKeyUsagePurpose::ServerAuth,
-            ExtendedKeyUsagePurpose::ClientAuth,
-        ];
-        let now = SystemTime::now();
-        params.not_before = (now - 2 * DAY).into();
-        params.not_after = match wish.is_expired {
-            true => now - DAY,
-            false => now + DAY,
-        }
-        .into();
+        let mut params = wish.params()?;
+        params.extended_key_usages = vec![Purpose::ServerAuth, Purpose::ClientAuth];
         let key = KeyPair::generate()?;
         let cert = params.signed_by(&key, &self.issuer)?.pem();
         let key = key.serialize_pem();
@@ -133,6 +123,38 @@ impl Authority {
             key_identifier_method: KeyIdMethod::Sha256,
         };
         Ok(params.signed_by(&self.issuer)?.der().to_vec())
+    }
+}
+
+impl Wish {
+    fn params(&self) -> Result<CertificateParams> {
+        let hosts: Vec<String> = self.hosts.iter().map(ToString::to_string).collect();
+        let mut params = CertificateParams::new(hosts)?;
+        params.distinguished_name = subject(self.common_name);
+        params.serial_number = Some(SerialNumber::from(self.serial));
+        let now = SystemTime::now();
+        params.not_before = (now - 2 * DAY).into();
+        params.not_after = match self.is_expired {
+            true => now - DAY,
+            false => now + DAY,
+        }
+        .into();
+        Ok(params)
+    }
+
+    /// A certificate that has signed itself and says that it is an authority, as
+    /// `openssl req -x509` makes them; for anything when no purpose is given.
+    ///
+    /// # Errors
+    /// When a host cannot stand in a certificate.
+    pub fn self_signed(&self, purposes: &[Purpose]) -> Result<Issued> {
+        let mut params = self.params()?;
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.extended_key_usages = purposes.to_vec();
+        let key = KeyPair::generate()?;
+        let cert = params.self_signed(&key)?.pem();
+        let key = key.serialize_pem();
+        Ok(Issued { cert, key })
     }
 }
 

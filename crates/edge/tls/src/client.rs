@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::client::Resumption;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::ServerName;
 use rustls::sign::SingleCertAndKey;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -18,6 +18,7 @@ use crate::files::{self, Pair};
 use crate::fresh::Fresh;
 use crate::server::HANDSHAKE_TIMEOUT;
 use crate::settings::{Suites, Versions};
+use crate::trusted::Trusted;
 use crate::verify::{Anybody, Servers};
 
 pub use tokio_rustls::client::TlsStream as ClientStream;
@@ -77,16 +78,17 @@ impl ClientFiles {
 }
 
 /// The authorities of a file, or those of the system; those of a file also as they are.
-pub(crate) fn trust(
-    file: Option<&Path>,
-) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), TlsError> {
+pub(crate) fn trust(file: Option<&Path>) -> Result<(RootCertStore, Trusted), TlsError> {
     match file {
-        Some(path) => Ok((files::authorities(path)?, files::certificates(path)?)),
+        Some(path) => {
+            let trusted = Trusted::new(files::certificates(path)?);
+            Ok((files::authorities(path)?, trusted))
+        }
         None => {
             let mut roots = RootCertStore::empty();
             // Systems carry authorities that the library does not know what to do with.
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            Ok((roots, Vec::new()))
+            Ok((roots, Trusted::new(Vec::new())))
         }
     }
 }

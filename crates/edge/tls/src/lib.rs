@@ -25,6 +25,7 @@ mod revoked;
 mod self_signed;
 mod server;
 mod settings;
+mod trusted;
 mod verify;
 
 pub use allowed::Allowed;

@@ -87,8 +87,9 @@ impl ServerFiles {
         let builder = match self.asks_for_certificates() {
             false => builder.with_no_client_auth(),
             true => {
-                let (authorities, _) = trust(self.trusted_ca.as_deref())?;
-                let clients = Clients::new(authorities, self.allowed.clone(), &provider)?;
+                let (authorities, trusted) = trust(self.trusted_ca.as_deref())?;
+                let allowed = self.allowed.clone();
+                let clients = Clients::new(authorities, trusted, allowed, &provider)?;
                 builder.with_client_cert_verifier(Arc::new(clients))
             }
         };

@@ -8,16 +8,16 @@ use rustls::crypto::{
     CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
 };
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, RootCertStore,
     SignatureScheme,
 };
-use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use crate::allowed::Allowed;
 use crate::error::TlsError;
+use crate::trusted::{Purpose, Trusted};
 
 /// The holder of a certificate is not among those that are let in.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +67,7 @@ macro_rules! signatures {
 #[derive(Debug)]
 pub(crate) struct Clients {
     chain: Arc<dyn ClientCertVerifier>,
+    trusted: Trusted,
     algorithms: WebPkiSupportedAlgorithms,
     allowed: Allowed,
 }
@@ -74,6 +75,7 @@ pub(crate) struct Clients {
 impl Clients {
     pub(crate) fn new(
         authorities: RootCertStore,
+        trusted: Trusted,
         allowed: Allowed,
         provider: &Arc<CryptoProvider>,
     ) -> Result<Self, TlsError> {
@@ -83,6 +85,7 @@ impl Clients {
         let chain = chain.map_err(|_| TlsError::NoAuthorities)?;
         Ok(Self {
             chain,
+            trusted,
             algorithms: provider.signature_verification_algorithms,
             allowed,
         })
@@ -100,11 +103,16 @@ impl ClientCertVerifier for Clients {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        let verified = self
-            .chain
-            .verify_client_cert(end_entity, intermediates, now)?;
+        if self
+            .trusted
+            .find(end_entity, Purpose::Client, now)?
+            .is_none()
+        {
+            self.chain
+                .verify_client_cert(end_entity, intermediates, now)?;
+        }
         admit(&self.allowed, end_entity)?;
-        Ok(verified)
+        Ok(ClientCertVerified::assertion())
     }
 
     signatures!();
@@ -114,8 +122,7 @@ impl ClientCertVerifier for Clients {
 #[derive(Debug)]
 pub(crate) struct Servers {
     chain: Arc<WebPkiServerVerifier>,
-    /// The authorities themselves: a self-signed certificate may be its own.
-    trusted: Vec<CertificateDer<'static>>,
+    trusted: Trusted,
     algorithms: WebPkiSupportedAlgorithms,
     allowed: Allowed,
 }
@@ -123,7 +130,7 @@ pub(crate) struct Servers {
 impl Servers {
     pub(crate) fn new(
         authorities: RootCertStore,
-        trusted: Vec<CertificateDer<'static>>,
+        trusted: Trusted,
         allowed: Allowed,
         provider: &Arc<CryptoProvider>,
     ) -> Result<Self, TlsError> {
@@ -137,37 +144,6 @@ impl Servers {
             allowed,
         })
     }
-
-    /// A certificate that is trusted by itself, as one made by `--auto-tls` is: the library refuses
-    /// authorities as servers, Go does not.
-    fn verify_itself(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        host: &ServerName<'_>,
-        now: UnixTime,
-    ) -> Option<Result<(), Error>> {
-        let is_trusted = self.trusted.iter().any(|trusted| trusted == end_entity);
-        is_trusted.then(|| {
-            verify_server_name(&ParsedCertificate::try_from(end_entity)?, host)?;
-            verify_age(end_entity, now)
-        })
-    }
-}
-
-fn verify_age(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), Error> {
-    let bad = |reason| Err(Error::InvalidCertificate(reason));
-    let Ok((_, certificate)) = X509Certificate::from_der(certificate) else {
-        return bad(CertificateError::BadEncoding);
-    };
-    let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-    let validity = certificate.validity();
-    if now < validity.not_before.timestamp() {
-        return bad(CertificateError::NotValidYet);
-    }
-    if now > validity.not_after.timestamp() {
-        return bad(CertificateError::Expired);
-    }
-    Ok(())
 }
 
 impl ServerCertVerifier for Servers {
@@ -179,8 +155,8 @@ impl ServerCertVerifier for Servers {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        match self.verify_itself(end_entity, server_name, now) {
-            Some(outcome) => outcome?,
+        match self.trusted.find(end_entity, Purpose::Server, now)? {
+            Some(itself) => verify_server_name(&itself, server_name)?,
             None => {
                 self.chain.verify_server_cert(
                     end_entity,
