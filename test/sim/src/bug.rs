@@ -49,13 +49,25 @@ pub enum Bug {
     SwapAnswers,
     /// A member compacts by itself.
     CompactAlone,
+    /// A restart forgets the alarms.
+    ForgetAlarms,
+    /// A restart forgets users and roles.
+    ForgetUsers,
+    /// A restart forgets the cluster version.
+    ForgetVersion,
+    /// Now and then the readers of a member do not hear that rights have changed.
+    LateRevoke,
+    /// Reads are refused by the rights of when they were asked only.
+    CheckRightsEarly,
+    /// Watchers go on when their right is taken away.
+    WatchRevoked,
     /// A leader whose log is paused is never told of anything: elections do not happen.
     NeverCampaign,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 29] = [
         Self::AckBeforeSync,
         Self::ForgetHardState,
         Self::VoteTwice,
@@ -78,6 +90,12 @@ impl Bug {
         Self::LoseLogTail,
         Self::SwapAnswers,
         Self::CompactAlone,
+        Self::ForgetAlarms,
+        Self::ForgetUsers,
+        Self::ForgetVersion,
+        Self::LateRevoke,
+        Self::CheckRightsEarly,
+        Self::WatchRevoked,
         Self::NeverCampaign,
     ];
 

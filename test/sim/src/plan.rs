@@ -28,6 +28,37 @@ pub(crate) struct Troubles {
     pub(crate) transfers: bool,
 }
 
+/// What only some seeds have, and draw apart: the others stay the runs that they were.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Extras {
+    /// Users, roles and rights, and clients who ask as users.
+    pub(crate) auth: bool,
+    /// Members of different versions, upgrades and downgrades.
+    pub(crate) versions: bool,
+    /// Members whose port refuses connections are known to be gone.
+    pub(crate) news: bool,
+}
+
+impl Extras {
+    fn of(seed: u64) -> Self {
+        if !(2..5).contains(&(seed % 7)) {
+            return Self::default();
+        }
+        let mut random = Random::new(!seed);
+        let mut one = || random.percent(60);
+        Self {
+            auth: one(),
+            versions: one(),
+            news: one(),
+        }
+    }
+
+    /// Whether there is any of it.
+    pub(crate) fn any(self) -> bool {
+        self.auth || self.versions || self.news
+    }
+}
+
 /// Everything about a run that is decided at its start.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
@@ -44,6 +75,7 @@ pub(crate) struct Plan {
     /// How long a client waits for an answer.
     pub(crate) patience: Time,
     pub(crate) troubles: Troubles,
+    pub(crate) extras: Extras,
     pub(crate) tick: Time,
     pub(crate) election_ticks: u32,
     pub(crate) pre_vote: bool,
@@ -70,7 +102,7 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// The plan of a seed.
-    pub(crate) fn new(random: &mut Random) -> Self {
+    pub(crate) fn new(seed: u64, random: &mut Random) -> Self {
         let members = *random.pick(&[1, 3, 3, 3, 3, 3, 5, 5, 5, 7]);
         let tick = 20 * MS;
         let checkpoint = random.percent(50);
@@ -84,6 +116,7 @@ impl Plan {
             think: random.between(3, 60) * MS,
             patience: random.between(500, 2000) * MS,
             troubles: troubles(random),
+            extras: Extras::of(seed),
             tick,
             election_ticks: 10,
             pre_vote: random.percent(85),

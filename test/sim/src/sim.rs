@@ -1,6 +1,7 @@
 //! What everybody in a run shares: time, chance, the network, the checkers and the trace.
 
 use bytes::Bytes;
+use cluster::Version;
 use member::Leadership;
 use mvcc::{RangeQuery, RangeResult};
 use proto::etcdserverpb::InternalRaftRequest;
@@ -22,6 +23,9 @@ pub(crate) type CallId = u64;
 /// A watch stream between a client and a member.
 pub(crate) type StreamId = u64;
 
+/// By whose name something is asked; nobody has none.
+pub(crate) type User = &'static str;
+
 /// What may happen.
 #[derive(Debug)]
 pub(crate) enum Event {
@@ -30,7 +34,12 @@ pub(crate) enum Event {
     /// One of the threads of a member takes its turn.
     Part { slot: Slot, life: u32, part: Part },
     /// A question reaches a member.
-    Ask { slot: Slot, call: CallId, ask: Ask },
+    Ask {
+        slot: Slot,
+        call: CallId,
+        user: User,
+        ask: Ask,
+    },
     /// An answer reaches its client.
     Answer { call: CallId, answer: Answer },
     /// A client wants something.
@@ -41,6 +50,7 @@ pub(crate) enum Event {
     Open {
         slot: Slot,
         stream: StreamId,
+        user: User,
         create: Box<watch::Create>,
     },
     /// A response reaches a watcher; none when the stream is broken.
@@ -52,6 +62,8 @@ pub(crate) enum Event {
     Watcher(usize),
     /// Something goes wrong.
     Trouble,
+    /// Connections to a member are refused, as another one finds.
+    Gone { slot: Slot, gone: MemberId },
     /// A member is started.
     Start(Slot),
     /// A link or all of them, or a disk, is well again.
@@ -117,6 +129,8 @@ pub(crate) enum Ask {
     KeepAlive(LeaseId),
     /// Another member is to lead.
     Transfer(MemberId),
+    /// The cluster is to be made ready for older members, or is not to be any more.
+    Downgrade(bool),
 }
 
 /// What a member answers.
@@ -154,6 +168,8 @@ pub(crate) struct Sim {
     pub(crate) plan: Plan,
     pub(crate) bug: Option<Bug>,
     pub(crate) clocks: Vec<Clock>,
+    /// What each member says of its version; nothing while it does not run.
+    pub(crate) versions: Vec<Option<Version>>,
     /// Runs as fast as the fastest of them, and jumps when any of them does.
     fastest: Clock,
     requests: u64,
@@ -172,6 +188,7 @@ impl Sim {
             plan,
             bug,
             clocks: Vec::new(),
+            versions: Vec::new(),
             fastest: Clock::default(),
             requests: 0,
         }
@@ -217,6 +234,13 @@ impl Sim {
         }
         let fastest = self.clocks.iter().map(Clock::rate).max();
         self.fastest.set_rate(now, fastest.unwrap_or(0));
+    }
+
+    /// What a member says of its version to another one, if it can.
+    pub(crate) fn version(&self, to: Slot, of: MemberId) -> Option<Version> {
+        let of = self.network.slot(of)?;
+        let is_reached = self.network.carries(to, of) && self.network.carries(of, to);
+        self.versions[of].filter(|_| is_reached)
     }
 
     /// Sends a message on its way, as far as the network lets it.

@@ -3,7 +3,7 @@
 use sim::Bug;
 
 /// Within how many seeds, counted from zero, each bug must show.
-const PLANTED: [(Bug, u64); 23] = [
+const PLANTED: [(Bug, u64); 29] = [
     (Bug::AckBeforeSync, 100),
     (Bug::ForgetHardState, 200),
     (Bug::VoteTwice, 50),
@@ -26,6 +26,12 @@ const PLANTED: [(Bug, u64); 23] = [
     (Bug::LoseLogTail, 50),
     (Bug::SwapAnswers, 600),
     (Bug::CompactAlone, 20),
+    (Bug::ForgetAlarms, 100),
+    (Bug::ForgetUsers, 100),
+    (Bug::ForgetVersion, 100),
+    (Bug::LateRevoke, 100),
+    (Bug::CheckRightsEarly, 200),
+    (Bug::WatchRevoked, 100),
     (Bug::NeverCampaign, 20),
 ];
 

@@ -6,19 +6,22 @@ use types::{Index, RequestId};
 
 use super::ledger::Ledger;
 use super::reply::Reply;
+use crate::sim::User;
 use crate::violation::{Checked, Violation, ensure};
 
 /// What was known to clients when one of them asked.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asked {
+    user: User,
     floor: Index,
     floor_revision: i64,
 }
 
 impl Ledger {
-    /// A client asks now.
-    pub(crate) fn asked(&self) -> Asked {
+    /// A client asks now, as this user.
+    pub(crate) fn asked(&self, user: User) -> Asked {
         Asked {
+            user,
             floor: self.floor,
             floor_revision: self.floor_revision,
         }
@@ -67,7 +70,10 @@ impl Ledger {
                 )
             })?;
         }
+        self.government
+            .read(applied, asked.user, &query.range, result.err())?;
         match result {
+            Err(Rejected::Auth(_)) => {}
             Ok(result) => self.read_result(asked, query, is_linear, result)?,
             Err(Rejected::Compacted) => ensure(
                 query.revision > 0 && query.revision < self.model.compacted,

@@ -11,6 +11,7 @@ use prost::Message as _;
 use proto::etcdserverpb::InternalRaftRequest;
 use types::{Entry, EntryKind, Index, MemberId, RequestId, Term};
 
+use super::government::Government;
 use super::model::Model;
 use super::reply::Reply;
 use crate::network::Slot;
@@ -32,6 +33,7 @@ pub(crate) struct Ledger {
     lines: Vec<Line>,
     by_id: BTreeMap<RequestId, Index>,
     pub(crate) model: Model,
+    pub(crate) government: Government,
     leaders: BTreeMap<Term, Slot>,
     votes: BTreeMap<(Term, MemberId), MemberId>,
     hashes: BTreeMap<(i64, i64), (u32, Slot)>,
@@ -47,6 +49,7 @@ impl Ledger {
             lines: Vec::new(),
             by_id: BTreeMap::new(),
             model,
+            government: Government::default(),
             leaders: BTreeMap::new(),
             votes: BTreeMap::new(),
             hashes: BTreeMap::new(),
@@ -135,7 +138,9 @@ impl Ledger {
                 entry.index
             )
         })?;
-        Ok(self.model.apply(&request).or(seen))
+        let reply = self.model.apply(&request);
+        self.government.decided(entry.index, &self.model.auth);
+        Ok(reply.or(seen))
     }
 
     /// A member takes the lead.

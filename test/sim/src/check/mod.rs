@@ -9,16 +9,24 @@
 //!   gives at the request's place in the log; a read shows the model at its revision; and whatever a
 //!   client was told before somebody asked is included in what that one is told (the parts of [`Ledger`] in `history.rs`).
 //! - *Durability*: what was acknowledged is in the log that everybody ends with.
+//! - *Rights*: a request of the log is refused exactly when its user may not make it at its place in the
+//!   log; a read or a watch, when the user may not read the range as of what its member had applied.
+//!   Users, roles, members, versions and alarms are equal on all members, also after a restart or the
+//!   install of a snapshot (`government.rs`).
 //! - *Watches* and *leases*: see [`Watched`] and [`Leases`].
 
+mod auth;
+mod government;
 mod history;
 mod leases;
 mod ledger;
 mod model;
+mod permit;
 mod reply;
 mod txn;
 mod watch;
 
+pub(crate) use auth::ROOT;
 pub(crate) use history::Asked;
 pub(crate) use leases::{Leases, Moment};
 pub(crate) use ledger::Ledger;

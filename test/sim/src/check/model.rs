@@ -12,6 +12,7 @@ use proto::etcdserverpb::{
 };
 use types::{KeyRange, LeaseId, Record};
 
+use super::auth::Auth;
 use super::reply::Reply;
 
 /// What a key was from some revision on.
@@ -49,6 +50,7 @@ pub(crate) struct Model {
     leases: BTreeMap<i64, Lease>,
     /// Members without space, as far as the alarms say.
     without_space: BTreeSet<u64>,
+    pub(super) auth: Auth,
 }
 
 /// A transaction under way: what it has changed so far.
@@ -68,6 +70,7 @@ impl Model {
             events: BTreeMap::new(),
             leases: BTreeMap::new(),
             without_space: BTreeSet::new(),
+            auth: Auth::default(),
         }
     }
 
@@ -79,6 +82,9 @@ impl Model {
         }
         if !self.without_space.is_empty() && needs_space(request) {
             return Some(Reply::Rejected(Rejected::NoSpace));
+        }
+        if let Err(rejected) = self.permit(request) {
+            return Some(Reply::Rejected(rejected));
         }
         let outcome = if let Some(put) = &request.put {
             self.work(|work| work.put(put))
@@ -95,7 +101,8 @@ impl Model {
         } else if request.lease_checkpoint.is_some() {
             Ok(Reply::Done)
         } else {
-            return None;
+            let changed = self.auth.apply(request)?;
+            changed.map(|()| Reply::Done).map_err(Rejected::Auth)
         };
         Some(outcome.unwrap_or_else(Reply::Rejected))
     }
@@ -163,6 +170,14 @@ impl Model {
     /// The leases that there are, with their times to live.
     pub(crate) fn leases(&self) -> impl Iterator<Item = (i64, i64)> {
         self.leases.iter().map(|(id, lease)| (*id, lease.ttl))
+    }
+
+    /// The keys that hang on a lease.
+    pub(crate) fn keys_of(&self, lease: i64) -> impl Iterator<Item = &Bytes> {
+        self.leases
+            .get(&lease)
+            .into_iter()
+            .flat_map(|lease| &lease.keys)
     }
 
     pub(crate) fn has_lease(&self, id: i64) -> bool {

@@ -1,5 +1,6 @@
 //! Clients: they ask, wait for a while, and check what they are told.
 
+mod govern;
 mod watcher;
 mod workload;
 
@@ -7,9 +8,10 @@ use types::LeaseId;
 
 use crate::check::{Asked, Moment, Reply};
 use crate::network::Slot;
-use crate::sim::{Answer, Ask, CallId, Sim};
+use crate::sim::{Answer, Ask, CallId, Sim, User};
 use crate::violation::Checked;
 
+pub(crate) use govern::user;
 pub(crate) use watcher::Watcher;
 pub(crate) use workload::{Known, Workload, write};
 
@@ -45,12 +47,12 @@ pub(crate) enum Errand {
 }
 
 impl Call {
-    pub(crate) fn new(client: Option<usize>, slot: Slot, ask: Ask, sim: &Sim) -> Self {
+    pub(crate) fn new(client: Option<usize>, slot: Slot, user: User, ask: Ask, sim: &Sim) -> Self {
         Self {
             client,
             slot,
             ask,
-            asked: sim.ledger.asked(),
+            asked: sim.ledger.asked(user),
             clocks: sim.all_clocks(),
         }
     }

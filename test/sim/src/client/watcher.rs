@@ -6,7 +6,7 @@ use watch::{Body, Create, Filters, Response};
 use super::Workload;
 use crate::check::Watched;
 use crate::random::Random;
-use crate::sim::{Sim, StreamId};
+use crate::sim::{Sim, StreamId, User};
 use crate::violation::Checked;
 
 /// A watcher and its stream, if it has one.
@@ -14,6 +14,7 @@ use crate::violation::Checked;
 pub(crate) struct Watcher {
     pub(crate) watched: Watched,
     pub(crate) stream: Option<StreamId>,
+    pub(crate) user: User,
 }
 
 impl Watcher {
@@ -31,6 +32,7 @@ impl Watcher {
                 next: 2,
             },
             stream: None,
+            user: "",
         }
     }
 

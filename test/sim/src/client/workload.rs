@@ -11,8 +11,12 @@ use proto::etcdserverpb::{
 };
 use types::{KeyRange, LeaseId};
 
+use super::govern;
 use crate::random::Random;
 use crate::sim::{Ask, bytes};
+
+/// How many questions of a run with users are about these.
+const GOVERN_PERCENT: u64 = 10;
 
 /// What clients have learned together.
 #[derive(Debug, Default)]
@@ -20,6 +24,8 @@ pub(crate) struct Known {
     pub(crate) revision: i64,
     /// Leases with their times to live.
     pub(crate) leases: Vec<(LeaseId, i64)>,
+    /// How many of the first changes of users have been asked for.
+    pub(super) governed: usize,
     values: u64,
     grants: i64,
 }
@@ -28,12 +34,16 @@ pub(crate) struct Known {
 #[derive(Debug)]
 pub(crate) struct Workload {
     pub(crate) keys: u64,
+    pub(crate) has_users: bool,
     pub(crate) ttl_seconds: (i64, i64),
 }
 
 impl Workload {
     /// The next question of any client.
     pub(crate) fn next(&self, known: &mut Known, random: &mut Random) -> Ask {
+        if self.has_users && random.percent(GOVERN_PERCENT) {
+            return govern::request(known, random);
+        }
         match random.below(100) {
             0..30 => write(|request| request.put = Some(self.put(known, random))),
             30..38 => write(|request| request.delete_range = Some(self.delete(random))),

@@ -23,6 +23,7 @@ impl Process {
         let chunk: Vec<Entry> = self.apply_in.drain(..count).collect();
         let mut conf_changes: Vec<cluster::ConfChange> = Vec::new();
         let mut answers = Vec::new();
+        let mut are_rights_new = false;
         let hub = Arc::clone(&self.hub);
         let mut report = hub.report();
         for mut entry in chunk {
@@ -36,6 +37,7 @@ impl Process {
                 .map_err(fault)?;
             self.check(&entry, &outcome, sim)?;
             self.publish(&outcome, &mut report);
+            are_rights_new |= outcome.auth_changed;
             conf_changes.extend(outcome.conf_change);
             if let Some(applied) = &outcome.applied {
                 answers.extend(self.answer_to(applied));
@@ -43,6 +45,9 @@ impl Process {
         }
         // Streams that have something to send say so when the report ends.
         drop(report);
+        if are_rights_new {
+            self.publish_rights(sim);
+        }
         if answers.len() >= 2 && sim.has(Bug::SwapAnswers) {
             let (first, second) = (answers[0].0, answers[1].0);
             (answers[0].0, answers[1].0) = (second, first);
@@ -94,6 +99,13 @@ impl Process {
             )
         });
         let is_first = sim.ledger.applied(slot, entry, outcome, revision)?;
+        let government = &mut sim.ledger.government;
+        if outcome.auth_changed || outcome.membership_changed || outcome.alarms_changed {
+            match is_first {
+                true => government.changed(slot, entry.index, &self.apply)?,
+                false => government.holds(slot, entry.index, &self.apply)?,
+            }
+        }
         if let Some(applied) = outcome.applied.as_ref().filter(|_| is_first)
             && applied.result.is_ok()
         {

@@ -75,7 +75,11 @@ impl Process {
             opened.membership,
             consistent,
             options,
-        );
+        )
+        .with_auth(opened.auth);
+        sim.ledger
+            .government
+            .holds(slot, opened.consistent, &apply)?;
         let restored = member::Restored {
             raft: ::raft::Restored {
                 hard_state: recovered.state,
@@ -98,6 +102,7 @@ impl Process {
             preparer: wal.preparer(),
             wal,
             wal_dir,
+            rights: apply.auth().clone(),
             apply,
             reader: opened.reader,
             store: opened.store,

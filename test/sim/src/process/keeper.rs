@@ -9,6 +9,7 @@ use proto::etcdserverpb::{
 use proto::membershippb::{Attributes, ClusterMemberAttrSetRequest};
 use types::{LeaseId, Term};
 
+use super::rights::Caller;
 use super::{LogInput, Process, RaftInput, Stop, Waiting};
 use crate::bug::Bug;
 use crate::queue::MS;
@@ -25,6 +26,9 @@ impl Process {
         let is_known = self.apply.membership().member(self.id);
         if is_known.is_some_and(|member| !member.is_started()) && !self.status.leader.is_none() {
             self.publish_member(sim);
+        }
+        if self.status.leader == self.id && sim.plan.extras.versions && sim.random.percent(20) {
+            self.watch_versions(sim);
         }
         if self.status.leader == self.id {
             self.expire_leases(sim);
@@ -58,7 +62,7 @@ impl Process {
             cluster_member_attr_set: Some(Box::new(set)),
             ..InternalRaftRequest::default()
         };
-        self.propose(request, None, sim);
+        self.propose(request, Caller::default(), None, sim);
     }
 
     /// A leader that has made sure that it still is one ends the leases whose time is up.

@@ -9,15 +9,18 @@ mod boot;
 mod keeper;
 mod log;
 mod raft;
+mod rights;
 mod serve;
 mod snapshot;
 mod store;
+mod versions;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use ::apply::{Apply, SharedLeases};
+use ::auth::AuthState;
 use ::raft::{Ticket, Write};
 use bytes::Bytes;
 use disk::{Dir, MemDir};
@@ -28,11 +31,12 @@ use wal::{Preparer, Wal};
 
 use crate::network::Slot;
 use crate::queue::Time;
-use crate::sim::{CallId, Event, Part, Sim, StreamId};
+use crate::sim::{CallId, Event, Part, Sim, StreamId, User};
 use crate::violation::Violation;
 
 pub(crate) use boot::Identity;
 use snapshot::Installing;
+pub(crate) use versions::OLD;
 use watch::Connection;
 
 /// Why a member does not run any more.
@@ -75,6 +79,7 @@ enum RaftInput {
     Stored(Index, Term),
     SnapshotSent(MemberId, bool),
     Transfer(MemberId),
+    Gone(MemberId),
 }
 
 /// What the log part is asked.
@@ -90,8 +95,9 @@ enum LogInput {
 enum Waiting {
     Write(CallId),
     Change(CallId),
-    Read(CallId, RangeQuery),
-    Renew(CallId, LeaseId),
+    Read(CallId, User, RangeQuery),
+    Renew(CallId, User, LeaseId),
+    Downgrade(CallId, bool),
     /// The keeper's own, which nobody waits for: leases whose time is up by the deadlines of a term.
     Expire(Term, Vec<LeaseId>),
 }
@@ -118,6 +124,8 @@ pub(crate) struct Process {
     preparer: Preparer,
     pub(crate) apply: Apply,
     pub(crate) reader: Reader,
+    /// Users and roles, as the readers know them.
+    rights: AuthState,
     store: ::store::Store,
     leases: SharedLeases,
     hub: Arc<::watch::Hub>,
@@ -193,6 +201,11 @@ impl Process {
         Ok(())
     }
 
+    /// Connections to another member are refused.
+    pub(crate) fn gone(&mut self, id: MemberId, sim: &mut Sim) {
+        self.tell_raft(RaftInput::Gone(id), sim);
+    }
+
     fn tell_raft(&mut self, input: RaftInput, sim: &mut Sim) {
         self.raft_in.push(input);
         self.wake(Part::Raft, sim);
@@ -225,8 +238,9 @@ impl Process {
         let call = |waiting: &Waiting| match waiting {
             Waiting::Write(call)
             | Waiting::Change(call)
-            | Waiting::Read(call, _)
-            | Waiting::Renew(call, _) => Some(*call),
+            | Waiting::Read(call, ..)
+            | Waiting::Renew(call, ..)
+            | Waiting::Downgrade(call, _) => Some(*call),
             Waiting::Expire(..) => None,
         };
         self.waiting.values().filter_map(call).collect()

@@ -51,6 +51,7 @@ impl Process {
                 RaftInput::SnapshotSent(to, delivered) => {
                     self.member.handle(Input::SnapshotSent { to, delivered });
                 }
+                RaftInput::Gone(id) => self.member.handle(Input::Gone(id)),
                 RaftInput::Transfer(to) => self.member.handle(Input::Transfer(to)),
             }
         }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use ::apply::{Alarms, Apply, SharedLeases};
 use ::raft::{Message, MessageKind, Ticket};
 use ::store::{Bucket, Store};
+use auth::AuthState;
 use bytes::Bytes;
 use cluster::Membership;
 use disk::{Dir, MemDir, OpenMode};
@@ -19,6 +20,7 @@ use types::{ClusterId, Index, SnapshotMark};
 
 use super::boot::load_leases;
 use super::{Process, RaftInput, Stop, fault};
+use crate::bug::Bug;
 use crate::queue::MS;
 use crate::sim::{Event, Part, Sim};
 use crate::violation::ensure;
@@ -43,6 +45,7 @@ pub(super) struct Opened {
     pub(super) consistent: Index,
     pub(super) membership: Membership,
     pub(super) alarms: Alarms,
+    pub(super) auth: AuthState,
     pub(super) leases: SharedLeases,
 }
 
@@ -81,14 +84,19 @@ pub(super) fn open(
         mvcc::open(disk.sub(name), sim.plan.store.clone(), options).map_err(fault)?;
     let files = store.reader();
     let bucket = |bucket| files.bucket(bucket);
-    let membership = membership(cluster, bucket)?;
+    let membership = membership(cluster, bucket, sim)?;
+    let auth = auth(bucket, sim)?;
     let leases = load_leases(&bucket(Bucket::Lease), &writer, sim)?;
     Ok(Opened {
         writer,
         reader,
         consistent: store.consistent_index().0,
         membership,
-        alarms: Alarms::load(&bucket(Bucket::Alarm)),
+        alarms: match sim.has(Bug::ForgetAlarms) {
+            true => Alarms::default(),
+            false => Alarms::load(&bucket(Bucket::Alarm)),
+        },
+        auth,
         leases: SharedLeases::new(leases),
         store,
     })
@@ -97,13 +105,30 @@ pub(super) fn open(
 fn membership(
     cluster: ClusterId,
     bucket: impl Fn(Bucket) -> BTreeMap<Bytes, Bytes>,
+    sim: &Sim,
 ) -> Result<Membership, Stop> {
+    let versions = match sim.has(Bug::ForgetVersion) {
+        true => BTreeMap::new(),
+        false => bucket(Bucket::Cluster),
+    };
     Membership::load(
         cluster,
         cluster::Options::default(),
         &bucket(Bucket::Members),
         &bucket(Bucket::MembersRemoved),
-        &bucket(Bucket::Cluster),
+        &versions,
+    )
+    .map_err(fault)
+}
+
+fn auth(bucket: impl Fn(Bucket) -> BTreeMap<Bytes, Bytes>, sim: &Sim) -> Result<AuthState, Stop> {
+    if sim.has(Bug::ForgetUsers) {
+        return Ok(AuthState::default());
+    }
+    AuthState::load(
+        &bucket(Bucket::Auth),
+        &bucket(Bucket::AuthUsers),
+        &bucket(Bucket::AuthRoles),
     )
     .map_err(fault)
 }
@@ -123,7 +148,8 @@ impl Process {
         ensure(index >= wanted, "snapshots", || {
             format!("member {slot} has stored {index}, but a snapshot of {wanted} is wanted")
         })?;
-        let conf = membership(self.cluster, |bucket| snapshot.bucket(bucket).clone())?.conf_state();
+        let bucket = |bucket| snapshot.bucket(bucket).clone();
+        let conf = membership(self.cluster, bucket, sim)?.conf_state();
         let file = MemDir::new()
             .open("db", OpenMode::CreateNew)
             .map_err(fault)?;
@@ -252,7 +278,10 @@ impl Process {
             opened.membership,
             index,
             options,
-        );
+        )
+        .with_auth(opened.auth);
+        sim.ledger.government.holds(slot, index, &self.apply)?;
+        self.rights = self.apply.auth().clone();
         self.reader = opened.reader;
         self.store = opened.store;
         self.leases = opened.leases;

@@ -3,15 +3,18 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use ::auth::{Access, AuthState};
 use ::watch::{Body, Chunk, Create, History, HistoryError, Request, Revisions, Step, Stream};
 use bytes::Bytes;
 use mvcc::{RangeError, Reader};
-use types::KeyRange;
+use types::{Index, KeyRange};
 
+use super::rights::Caller;
 use super::{Process, Stop, fault};
 use crate::bug::Bug;
 use crate::queue::Time;
-use crate::sim::{Event, Part, Sim, StreamId};
+use crate::sim::{Event, Part, Sim, StreamId, User};
+use crate::violation::Checked;
 
 /// Steps that a stream may take in one turn.
 const STEPS_MAX: usize = 8;
@@ -20,6 +23,10 @@ const STEPS_MAX: usize = 8;
 #[derive(Debug)]
 pub(super) struct Connection {
     stream: Stream,
+    user: User,
+    range: KeyRange,
+    /// The rights that the watcher was last held against.
+    seen: (bool, u64),
     woken: Arc<AtomicBool>,
     last: Time,
 }
@@ -30,6 +37,30 @@ impl Connection {
         self.woken.load(Ordering::Relaxed)
     }
 
+    /// Ends the watcher if it has lost its right since it was last looked at.
+    fn recheck(&mut self, rights: &AuthState, past: &Past<'_>) {
+        let now = (rights.is_enabled(), rights.revision());
+        if self.seen == now {
+            return;
+        }
+        self.seen = now;
+        let caller = Caller::of(self.user, rights);
+        let check = |range: &KeyRange| rights.check(caller.who(), Access::Read, range);
+        self.stream
+            .revoke(|range| Some(check(range).err()?.to_string()), past);
+    }
+
+    /// Only who may read is told what happens, and only who may not is told that it ends.
+    fn check(&self, applied: Index, response: &::watch::Response, sim: &Sim) -> Checked {
+        let goes_on = match response.body {
+            Body::Events { .. } => true,
+            Body::Revoked(_) => false,
+            _ => return Ok(()),
+        };
+        let government = &sim.ledger.government;
+        government.watch(applied, self.user, &self.range, goes_on)
+    }
+
     /// Time for progress notifications passes.
     pub(super) fn tick(&mut self) {
         self.stream.tick();
@@ -38,7 +69,15 @@ impl Connection {
 
 impl Process {
     /// A client begins to watch.
-    pub(crate) fn open(&mut self, id: StreamId, mut create: Create, sim: &mut Sim) {
+    pub(crate) fn open(&mut self, id: StreamId, user: User, mut create: Create, sim: &mut Sim) {
+        let range = create.range();
+        if self.may_read(user, &range).is_err() {
+            let delay = sim.network.delay(&mut sim.random);
+            let (stream, response) = (id, None);
+            let event = Event::Watch { stream, response };
+            sim.queue.push(sim.now + delay, event);
+            return;
+        }
         if create.start_revision > 1 && sim.has(Bug::ResumeLate) {
             create.start_revision += 1;
         }
@@ -51,6 +90,9 @@ impl Process {
         stream.handle(Request::Create(create), &Past(&self.reader));
         let connection = Connection {
             stream,
+            user,
+            range,
+            seen: (self.rights.is_enabled(), self.rights.revision()),
             woken,
             last: 0,
         };
@@ -63,6 +105,9 @@ impl Process {
         let mut has_more = false;
         for (id, connection) in &mut self.streams {
             connection.woken.store(false, Ordering::Relaxed);
+            if !sim.has(Bug::WatchRevoked) {
+                connection.recheck(&self.rights, &Past(&self.reader));
+            }
             for step in 0.. {
                 if step == STEPS_MAX {
                     has_more = true;
@@ -70,7 +115,10 @@ impl Process {
                 }
                 let past = Past(&self.reader);
                 match connection.stream.poll(&past).map_err(fault)? {
-                    Step::Send(response) => send(*id, connection, response, sim),
+                    Step::Send(response) => {
+                        connection.check(self.apply.applied(), &response, sim)?;
+                        send(*id, connection, response, sim);
+                    }
                     Step::Again => {}
                     Step::Idle => break,
                 }

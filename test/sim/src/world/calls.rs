@@ -3,9 +3,10 @@
 use watch::Response;
 
 use super::World;
-use crate::client::{Call, Errand};
+use crate::check::ROOT;
+use crate::client::{Call, Errand, user};
 use crate::queue::{MS, Time};
-use crate::sim::{Answer, Ask, CallId, Event, StreamId};
+use crate::sim::{Answer, Ask, CallId, Event, StreamId, User};
 use crate::violation::Checked;
 
 impl World {
@@ -18,7 +19,12 @@ impl World {
             return;
         };
         self.clients[client].slot = slot;
-        let call = self.ask(Some(client), slot, ask);
+        let user = match self.sim.plan.extras.auth {
+            true if self.calm_since.is_some() => ROOT,
+            true => user(&mut self.sim.random),
+            false => "",
+        };
+        let call = self.ask(Some(client), slot, user, ask);
         self.clients[client].waits_for = Some(call);
     }
 
@@ -51,13 +57,24 @@ impl World {
     }
 
     /// Sends a question on its way.
-    pub(super) fn ask(&mut self, client: Option<usize>, slot: usize, ask: Ask) -> CallId {
+    pub(super) fn ask(
+        &mut self,
+        client: Option<usize>,
+        slot: usize,
+        user: User,
+        ask: Ask,
+    ) -> CallId {
         let call = self.number();
         let sim = &mut self.sim;
-        let asked = Call::new(client, slot, ask.clone(), sim);
+        let asked = Call::new(client, slot, user, ask.clone(), sim);
         self.calls.insert(call, asked);
         let delay = sim.network.delay(&mut sim.random);
-        let event = Event::Ask { slot, call, ask };
+        let event = Event::Ask {
+            slot,
+            call,
+            user,
+            ask,
+        };
         sim.queue.push(sim.now + delay, event);
         sim.queue
             .push(sim.now + sim.plan.patience, Event::GiveUp(call));
@@ -122,6 +139,14 @@ impl World {
         let stream = self.number();
         let sim = &mut self.sim;
         let slot = sim.random.index(self.nodes.len());
+        // In the end everybody may see everything.
+        if sim.plan.extras.auth {
+            self.watchers[watcher].user = match self.calm_since {
+                Some(_) => ROOT,
+                None => user(&mut sim.random),
+            };
+        }
+        let user = self.watchers[watcher].user;
         let create = Box::new(self.watchers[watcher].create(&mut sim.random));
         self.watchers[watcher].stream = Some(stream);
         self.streams.insert(stream, watcher);
@@ -129,6 +154,7 @@ impl World {
         let event = Event::Open {
             slot,
             stream,
+            user,
             create,
         };
         sim.queue.push(sim.now + delay, event);

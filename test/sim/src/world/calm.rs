@@ -149,6 +149,9 @@ impl World {
         if let Some((lease, ttl)) = model.leases().next() {
             return Some(format!("lease {lease:x} of {ttl} s does not end"));
         }
+        if let Some(what) = self.undecided() {
+            return Some(what);
+        }
         let incomplete = |watcher: &&crate::client::Watcher| !watcher.watched.is_complete(model);
         if let Some(watcher) = self.watchers.iter().find(incomplete) {
             let next = watcher.watched.next;

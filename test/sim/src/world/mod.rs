@@ -4,6 +4,7 @@ mod calls;
 mod calm;
 mod nodes;
 mod trouble;
+mod upgrade;
 
 use std::collections::BTreeMap;
 
@@ -43,9 +44,10 @@ impl World {
     /// The run of a seed, before anything has happened.
     pub(crate) fn new(seed: u64, bug: Option<Bug>, lines: usize) -> Checked<Self> {
         let mut random = Random::new(seed);
-        let plan = Plan::new(&mut random);
+        let plan = Plan::new(seed, &mut random);
         let workload = Workload {
             keys: plan.keys,
+            has_users: plan.extras.auth,
             ttl_seconds: plan.ttl_seconds,
         };
         let mut watchers = Vec::new();
@@ -113,18 +115,32 @@ impl World {
             Event::Part { slot, life, part } => {
                 self.on_node(slot, Event::Part { slot, life, part })?;
             }
-            Event::Ask { slot, call, ask } => {
-                self.on_node(slot, Event::Ask { slot, call, ask })?;
-            }
+            Event::Ask {
+                slot,
+                call,
+                user,
+                ask,
+            } => self.on_node(
+                slot,
+                Event::Ask {
+                    slot,
+                    call,
+                    user,
+                    ask,
+                },
+            )?,
+            Event::Gone { slot, gone } => self.on_node(slot, Event::Gone { slot, gone })?,
             Event::Open {
                 slot,
                 stream,
+                user,
                 create,
             } => self.on_node(
                 slot,
                 Event::Open {
                     slot,
                     stream,
+                    user,
                     create,
                 },
             )?,

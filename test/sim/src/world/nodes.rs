@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use cluster::{Bootstrap, Membership};
+use cluster::{Bootstrap, Membership, Version};
 use disk::{Crash, Faults, MemDir};
 use types::{Index, MemberId};
 
 use super::World;
+use super::upgrade::NEW;
 use crate::clock::Clock;
 use crate::network::Slot;
 use crate::process::{Identity, Process, Stop};
@@ -28,6 +29,8 @@ pub(crate) struct Node {
     pub(crate) is_wanted: bool,
     /// Whether a bit of its log was changed: it may refuse to start, for ever.
     pub(crate) is_damaged: bool,
+    /// The version that it says to be, once it is started again.
+    pub(crate) version: Version,
 }
 
 impl World {
@@ -44,6 +47,7 @@ impl World {
             self.add_node(id, Some(bootstrap.clone()));
             let at = self.sim.random.below(50 * MS);
             self.nodes[slot].is_wanted = true;
+            self.nodes[slot].version = self.first_version();
             self.sim.queue.push(at, Event::Start(slot));
         }
         Ok(())
@@ -68,7 +72,9 @@ impl World {
             is_disk_bad: false,
             is_wanted: false,
             is_damaged: false,
+            version: NEW,
         });
+        self.sim.versions.push(None);
         slot
     }
 
@@ -83,6 +89,7 @@ impl World {
         match started {
             Ok(process) => {
                 node.process = Some(process);
+                self.sim.versions[slot] = Some(node.version);
                 Ok(())
             }
             Err(stop) => self.stopped(slot, stop),
@@ -104,9 +111,20 @@ impl World {
         let outcome = match event {
             Event::Deliver { message, .. } => process.deliver(message, sim),
             Event::Part { life, part, .. } if life == process.life => process.part(part, sim),
-            Event::Ask { call, ask, .. } => process.ask(call, ask, sim),
-            Event::Open { stream, create, .. } => {
-                process.open(stream, *create, sim);
+            Event::Ask {
+                call, user, ask, ..
+            } => process.ask(call, user, ask, sim),
+            Event::Gone { gone, .. } => {
+                process.gone(gone, sim);
+                Ok(())
+            }
+            Event::Open {
+                stream,
+                user,
+                create,
+                ..
+            } => {
+                process.open(stream, user, *create, sim);
                 Ok(())
             }
             _ => Ok(()),
@@ -175,6 +193,8 @@ impl World {
         }
         node.disk = node.disk.crash(crash);
         node.is_disk_bad = false;
+        self.sim.versions[slot] = None;
+        self.spread_news(slot);
         // Who waits sees the connection break.
         for call in calls {
             self.sim.answer(call, Answer::Failed);

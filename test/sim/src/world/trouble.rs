@@ -5,6 +5,7 @@ use disk::{Crash, Dir, Faults, OpenMode};
 
 use super::World;
 use super::nodes::url;
+use crate::check::ROOT;
 use crate::network::Slot;
 use crate::queue::MS;
 use crate::sim::{Ask, Event, Relief};
@@ -26,7 +27,11 @@ impl World {
         self.sim.queue.push(at, Event::Trouble);
         let troubles = self.sim.plan.troubles;
         let slot = self.victim();
-        match self.sim.random.below(17) {
+        let kinds = match self.sim.plan.extras.any() {
+            true => 22,
+            false => 17,
+        };
+        match self.sim.random.below(kinds) {
             0..3 if troubles.crashes => self.lose_power(slot),
             3 if troubles.crashes => self.lose_power_soon(slot),
             4 if troubles.crashes => self.lose_all_power(),
@@ -38,6 +43,9 @@ impl World {
             13..15 if troubles.membership => self.change_members(),
             15 if troubles.transfers => self.transfer(slot),
             16 if troubles.flips && !troubles.membership => self.flip_bit(slot),
+            17..19 if self.sim.plan.extras.versions => self.change_version(slot),
+            19..21 if self.sim.plan.extras.versions => self.downgrade(slot),
+            21 if self.sim.plan.extras.news => self.spread_false_news(slot),
             _ => {}
         }
         Ok(())
@@ -220,7 +228,7 @@ impl World {
             _ => return,
         };
         let slot = self.victim();
-        self.ask(None, slot, Ask::Change(Box::new(change)));
+        self.ask(None, slot, ROOT, Ask::Change(Box::new(change)));
     }
 
     fn new_member(&mut self, is_learner: bool) -> Member {
@@ -239,6 +247,6 @@ impl World {
     fn transfer(&mut self, slot: Slot) {
         let other = self.sim.random.index(self.nodes.len());
         let to = self.nodes[other].identity.id;
-        self.ask(None, slot, Ask::Transfer(to));
+        self.ask(None, slot, ROOT, Ask::Transfer(to));
     }
 }
