@@ -28,6 +28,7 @@ pub(crate) fn apply_conf_change(
         ChangeError::TooManyLearners { .. } => Rejected::TooManyLearners,
         ChangeError::NotFound(_) => Rejected::MemberNotFound,
         ChangeError::NotLearner(_) => Rejected::MemberNotLearner,
+        ChangeError::LastVoter(_) => Rejected::LastVoter,
     })
 }
 

@@ -126,6 +126,9 @@ pub enum Rejected {
     /// Only learners can be promoted.
     #[error("member is not a learner")]
     MemberNotLearner,
+    /// Nobody would be left to vote.
+    #[error("member is the last one that votes")]
+    LastVoter,
     /// The limit of learners is reached.
     #[error("too many learners")]
     TooManyLearners,

@@ -60,6 +60,10 @@ pub enum ChangeError {
     /// The member to promote votes already.
     #[error("member {0} is not a learner")]
     NotLearner(MemberId),
+    /// Nobody would be left to vote. Whoever asks for a removal is refused that before, but several
+    /// may have been asked for at once.
+    #[error("member {0} is the last one that votes")]
+    LastVoter(MemberId),
 }
 
 /// A member that never was publishes itself: nobody proposes that, but an entry might say so.
@@ -262,6 +266,11 @@ impl Membership {
                 Err(ChangeError::NotLearner(id))
             }
             (Change::Update { peer_urls, .. }, Some(_)) => self.check_peer_urls(id, peer_urls),
+            (Change::Remove(_), Some(member))
+                if !member.is_learner && self.voters().count() == 1 =>
+            {
+                Err(ChangeError::LastVoter(id))
+            }
             (Change::Promote(_) | Change::Remove(_), Some(_)) => Ok(()),
         }
     }

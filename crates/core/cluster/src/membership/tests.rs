@@ -72,6 +72,7 @@ fn verdicts() {
         (update(2, "b"), Ok(())),
         (update(2, "c"), Ok(())),
         (Change::Promote(owner), Err(ChangeError::NotLearner(owner))),
+        (Change::Remove(owner), Err(ChangeError::LastVoter(owner))),
         (Change::Promote(MemberId(2)), Ok(())),
         (add(3, "b", true), Ok(())),
         (Change::Remove(owner), Ok(())),

@@ -23,6 +23,7 @@ pub(crate) fn rejected(rejected: Rejected) -> Status {
         Rejected::MemberExists => Error::MemberExist,
         Rejected::PeerUrlExists => Error::PeerURLExist,
         Rejected::MemberNotLearner => Error::MemberNotLearner,
+        Rejected::LastVoter => Error::MemberNotEnoughStarted,
         Rejected::TooManyLearners => Error::TooManyLearners,
         Rejected::MemberBadUrls => Error::MemberBadURLs,
         Rejected::Auth(error) => return auth(error),
