@@ -35,9 +35,7 @@ fn kinds_change_under_faults() {
     stage("kinds_change_under_faults", Need::Cuts, |mut network| {
         let dir = tempfile::tempdir()?;
         let cluster = Cluster::start_in(&mut *network, dir.path(), SIZE, &FLAGS)?;
-        // Each request that is given up doubles what the judge has to think of.
-        let patient = ["-spread=1", "-limit=8s"];
-        let recorder = Recorder::start(&cluster.endpoints(), dir.path(), &patient)?;
+        let recorder = Recorder::start(&cluster.endpoints(), dir.path(), &[])?;
         let mut scene = Scene {
             network,
             cluster,

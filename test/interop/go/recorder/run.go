@@ -129,9 +129,11 @@ func (r *run) end() report {
 		}
 	}
 	operations := r.log.Operations()
-	wrong = append(wrong, r.torn...)
-	wrong = append(wrong, history.Linearizable(operations, judgeLimit, r.picture)...)
-	wrong = append(wrong, history.InRealTime(operations)...)
+	first, _ := r.watches[0].told()
+	resolved, unexplained := history.Resolve(operations, first, upto)
+	wrong = append(append(wrong, r.torn...), unexplained...)
+	wrong = append(wrong, history.Linearizable(resolved, judgeLimit, r.picture)...)
+	wrong = append(wrong, history.InRealTime(resolved)...)
 	result := report{Operations: len(operations), Revision: upto, Errors: r.errors}
 	for _, o := range operations {
 		if !o.Known() {
@@ -145,7 +147,6 @@ func (r *run) end() report {
 		for _, response := range responses {
 			result.Events += len(response)
 		}
-		first, _ := r.watches[0].told()
 		wrong = append(wrong, history.Ordered(responses)...)
 		wrong = append(wrong, history.Same(first, responses, upto)...)
 		wrong = append(wrong, history.Together(responses, left, right)...)
