@@ -93,7 +93,8 @@ fn snapshots_are_restored() {
     go("server", "Restore");
 }
 
-/// Directories of etcd 3.5 and 3.6 are taken over, and their snapshots go back to them.
+/// Directories of etcd 3.5 and 3.6 are taken over, and their snapshots go back to them; a cluster of ours
+/// is downgraded to 3.6.
 #[test]
 fn older_versions() {
     let scratch = env!("CARGO_TARGET_TMPDIR");
