@@ -4,6 +4,7 @@
 //! into a table in memory. Neither is ever logged, and errors do not hold them. Whose token it is
 //! was decided by the log; how long it lives, and where it is remembered, is this member's.
 
+mod compare;
 mod es512;
 mod jwt;
 mod options;

@@ -2,10 +2,14 @@
 //!
 //! A hash takes tens of milliseconds of a core by design. So it never runs on a thread that answers
 //! other calls, a storm of logins waits in a bounded queue, and what nobody waits for any more is
-//! not computed. The threads start with the first password.
+//! not computed. While others wait, comparing pauses again and again: the storm pays for itself. The
+//! threads start with the first password.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use bcrypt::{BcryptError, Version};
 use bytes::Bytes;
@@ -14,22 +18,47 @@ use proto::error::{Code, Error};
 use rpc::Status;
 use tokio::sync::oneshot;
 
+use super::compare;
 use crate::gentle::{Way, give_way};
 
 /// What the hash looks at; the rest would be ignored in silence.
 const PASSWORD_BYTES_MAX: usize = 72;
 /// Jobs that may wait; more are refused.
 const WAITING_MAX: usize = 1024;
-/// Most threads.
+/// Most threads; half of the cores is left to those who serve, whatever is asked here.
 const THREADS_MAX: usize = 4;
 
-type Job = Box<dyn FnOnce() + Send>;
+/// While others wait, comparing goes on for so long without a pause…
+const STRETCH: Duration = Duration::from_micros(200);
+/// …of at least so long; the timer makes it about twice that.
+const PAUSE: Duration = Duration::from_micros(50);
+
+type Job = Box<dyn FnOnce(&mut Pace<'_>) + Send>;
 
 /// The threads and what they are told.
 #[derive(Debug)]
 pub(crate) struct Passwords {
     cost: u32,
     jobs: OnceLock<SyncSender<Job>>,
+    waiting: Arc<AtomicUsize>,
+}
+
+/// How long a thread goes on before it leaves the core to others for a moment.
+struct Pace<'a> {
+    waiting: &'a AtomicUsize,
+    since: Instant,
+}
+
+impl Pace<'_> {
+    fn step(&mut self) {
+        if self.since.elapsed() < STRETCH {
+            return;
+        }
+        if self.waiting.load(Ordering::Relaxed) > 0 {
+            thread::sleep(PAUSE);
+        }
+        self.since = Instant::now();
+    }
 }
 
 impl Passwords {
@@ -37,6 +66,7 @@ impl Passwords {
         Self {
             cost,
             jobs: OnceLock::new(),
+            waiting: Arc::default(),
         }
     }
 
@@ -66,10 +96,10 @@ impl Passwords {
     /// # Errors
     /// As [`Passwords::run`].
     pub(crate) async fn fits(&self, hash: Bytes, password: Arc<str>) -> Result<bool, Status> {
-        let fits = self.run(move || {
+        let fits = self.run_paced(move |pace| {
             let hash = std::str::from_utf8(&hash).ok()?;
             // What is no hash fits no password.
-            bcrypt::verify(password.as_bytes(), hash).ok()
+            compare::fits(hash, password.as_bytes(), || pace.step())
         });
         Ok(fits.await?.unwrap_or(false))
     }
@@ -82,14 +112,27 @@ impl Passwords {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Error> {
+        self.run_paced(move |_| work()).await
+    }
+
+    async fn run_paced<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Pace<'_>) -> T + Send + 'static,
+    ) -> Result<T, Error> {
         let (answer, answered) = oneshot::channel();
-        let job = Box::new(move || {
+        let job: Job = Box::new(move |pace| {
             if !answer.is_closed() {
                 // Whoever asked may go away meanwhile.
-                let _ = answer.send(work());
+                let _ = answer.send(work(pace));
             }
         });
-        match self.jobs.get_or_init(start).try_send(job) {
+        let jobs = self.jobs.get_or_init(|| start(&self.waiting));
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let sent = jobs.try_send(job);
+        if sent.is_err() {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+        }
+        match sent {
             Ok(()) => answered.await.map_err(|_| Error::Stopped),
             Err(TrySendError::Full(_)) => Err(Error::TooManyRequests),
             Err(TrySendError::Disconnected(_)) => Err(Error::Stopped),
@@ -98,15 +141,15 @@ impl Passwords {
 }
 
 /// Starts the threads; they end when the sender is dropped.
-fn start() -> SyncSender<Job> {
+fn start(waiting: &Arc<AtomicUsize>) -> SyncSender<Job> {
     let (sender, receiver) = sync_channel(WAITING_MAX);
     let receiver = Arc::new(Mutex::new(receiver));
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    for _ in 0..cores.min(THREADS_MAX) {
-        let receiver = Arc::clone(&receiver);
-        let spawned = std::thread::Builder::new()
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    for _ in 0..(cores / 2).clamp(1, THREADS_MAX) {
+        let (receiver, waiting) = (Arc::clone(&receiver), Arc::clone(waiting));
+        let spawned = thread::Builder::new()
             .name("etcd-password".to_owned())
-            .spawn(move || work(&receiver));
+            .spawn(move || work(&receiver, &waiting));
         if let Err(error) = spawned {
             tracing::warn!(%error, "cannot start a thread for passwords");
         }
@@ -114,13 +157,17 @@ fn start() -> SyncSender<Job> {
     sender
 }
 
-fn work(receiver: &Mutex<Receiver<Job>>) {
+fn work(receiver: &Mutex<Receiver<Job>>, waiting: &AtomicUsize) {
     give_way(Way::Most);
     loop {
         // The lock is held while waiting: whoever holds it gets the next job.
         let job = receiver.lock().recv();
         match job {
-            Ok(job) => job(),
+            Ok(job) => {
+                waiting.fetch_sub(1, Ordering::Relaxed);
+                let since = Instant::now();
+                job(&mut Pace { waiting, since });
+            }
             Err(_) => return,
         }
     }
