@@ -39,11 +39,18 @@ pub(crate) async fn keep_probing(shared: Arc<Shared>, peer: Arc<Peer>) {
             continue;
         };
         peer.meters.round_trip.observe(probe.took.as_secs_f64());
-        let is_adrift = probe.drift > DRIFT_MAX + probe.took;
-        if is_adrift && !is_warned {
-            tracing::warn!(peer = %peer.id, drift = ?probe.drift, "the clocks of two members differ");
+        let drift = probe.excess();
+        if let Some(drift) = drift.filter(|_| !is_warned) {
+            let (peer, rtt) = (peer.id.to_string(), format!("{:?}", probe.took));
+            let drift = format!("{drift:?}");
+            tracing::warn!(
+                "remote-peer-id" = peer,
+                "clock-drift" = drift,
+                rtt,
+                "prober found high clock drift"
+            );
         }
-        is_warned = is_adrift;
+        is_warned = drift.is_some();
     }
 }
 
@@ -51,6 +58,14 @@ struct Probe {
     took: Duration,
     /// How far the peer's clock is ahead or behind.
     drift: Duration,
+}
+
+impl Probe {
+    /// How far the clocks are apart, if that is worth a warning: what was on its way for some time
+    /// may tell a time that is as much older.
+    fn excess(&self) -> Option<Duration> {
+        (self.drift > DRIFT_MAX + self.took).then_some(self.drift)
+    }
 }
 
 async fn probe(shared: &Shared, peer: &Peer) -> Result<Option<Probe>, ClientError> {
@@ -84,6 +99,20 @@ fn told_time(body: &[u8]) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A clock that goes wrong is told; a slow answer is not taken for one.
+    #[test]
+    fn clocks() {
+        let excess = |drift, took| {
+            let [drift, took] = [drift, took].map(Duration::from_millis);
+            Probe { took, drift }.excess()
+        };
+        for drift in [0, 999, 1000] {
+            assert_eq!(excess(drift, 1), None, "{drift}");
+        }
+        assert_eq!(excess(2500, 2000), None);
+        assert_eq!(excess(2000, 1), Some(Duration::from_secs(2)));
+    }
 
     /// Our own answer, and one that is none.
     #[test]

@@ -312,3 +312,7 @@ impl Meters {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "meters/tests.rs"]
+mod tests;
