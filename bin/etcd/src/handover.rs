@@ -96,6 +96,7 @@ pub(crate) fn server_config(
         peer: addresses("listen-peer-urls")?,
         peers: server::PeerConfig {
             urls: settings.url_texts("initial-advertise-peer-urls"),
+            read_timeout: peer_timeout(settings, "raft-read-timeout"),
             ..server::PeerConfig::default()
         },
         client: addresses("listen-client-urls")?,
@@ -296,6 +297,11 @@ fn limits(settings: &Settings, election: Duration) -> Limits {
     }
 }
 
+/// How long a connection with another member may make no progress; a file cannot say it.
+fn peer_timeout(settings: &Settings, name: &str) -> Duration {
+    settings.duration(name).positive().unwrap_or_default()
+}
+
 fn rpc_config(settings: &Settings, threads: usize, connections_max: usize) -> rpc::Config {
     let interval = settings.duration("grpc-keepalive-interval").positive();
     let timeout = settings.duration("grpc-keepalive-timeout").positive();
@@ -315,6 +321,7 @@ fn rpc_config(settings: &Settings, threads: usize, connections_max: usize) -> rp
             .duration("grpc-keepalive-min-time")
             .positive()
             .unwrap_or_default(),
+        peer_write_timeout: peer_timeout(settings, "raft-write-timeout"),
         access: AccessControl {
             origins: allowed("cors"),
             hosts: allowed("host-whitelist"),
@@ -364,6 +371,8 @@ mod tests {
             ("compaction-batch-limit", "7"),
             ("compaction-sleep-interval", "3ms"),
             ("initial-election-tick-advance", "false"),
+            ("raft-read-timeout", "8s"),
+            ("raft-write-timeout", "9s"),
         ])
         .unwrap();
         let engine = &config.engine;
@@ -380,6 +389,8 @@ mod tests {
         assert_eq!(config.rpc.message_bytes_max, 1000 + 512 * 1024);
         assert_eq!(config.rpc.keepalive, None);
         assert_eq!(config.rpc.ping_interval_min, Duration::from_secs(7));
+        assert_eq!(config.peers.read_timeout, Duration::from_secs(8));
+        assert_eq!(config.rpc.peer_write_timeout, Duration::from_secs(9));
     }
 
     #[test]

@@ -156,8 +156,6 @@ pub(crate) const IGNORED: &[&str] = &[
     "test.outputdir",
 ];
 
-const NO_PEERS: &str = "the default holds";
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;

@@ -162,6 +162,8 @@ fn rpc_config(values: &Values) -> Result<rpc::Config, String> {
         ping_interval_min: values
             .duration("grpc-keepalive-min-time")
             .unwrap_or_default(),
+        // It has no members of its own.
+        peer_write_timeout: DIAL_TIMEOUT,
         access: AccessControl::default(),
         timing: Timing::default(),
     })

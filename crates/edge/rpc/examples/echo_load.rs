@@ -107,6 +107,7 @@ async fn main() {
         max_concurrent_streams: u32::MAX,
         keepalive: None,
         ping_interval_min: Duration::ZERO,
+        peer_write_timeout: Duration::from_secs(5),
         access: AccessControl::default(),
         timing: rpc::Timing::default(),
     };

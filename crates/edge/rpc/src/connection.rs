@@ -32,8 +32,6 @@ use crate::{
 
 /// How long an HTTP/1 client may take to send its headers.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5 * 60);
-/// How long another member may leave its connection's buffers full.
-const PEER_WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a client without calls has to say goodbye when the server stops, and as long again. A call
 /// that it had sent before it was told would be lost with the connection.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -67,6 +65,7 @@ pub(crate) struct Shared<G, W> {
     pub(crate) drains: Drains,
     pub(crate) handshakes: Handshakes,
     pub(crate) ping_interval_min: Duration,
+    pub(crate) peer_write_timeout: Duration,
 }
 
 /// The settings of HTTP/2 connections.
@@ -105,7 +104,7 @@ where
     let peer = Rc::new(peer);
     match (port, protocol) {
         (PortKind::Peer, _) => {
-            let stream = Stalled::new(stream, PEER_WRITE_TIMEOUT);
+            let stream = Stalled::new(stream, shared.peer_write_timeout);
             serve_http1(shared, stream, port, peer).await
         }
         (PortKind::Shared | PortKind::GrpcOnly, Protocol::Http2) => {

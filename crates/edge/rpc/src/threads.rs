@@ -53,6 +53,8 @@ pub struct Config {
     pub keepalive: Option<Keepalive>,
     /// Shortest time between two pings of a client that has calls open (`--grpc-keepalive-min-time`).
     pub ping_interval_min: Duration,
+    /// How long another member may leave its connection's buffers full (`--raft-write-timeout`).
+    pub peer_write_timeout: Duration,
     /// Who may talk to the HTTP endpoints.
     pub access: AccessControl,
     /// What is made of the times of calls.
@@ -315,6 +317,7 @@ impl WorkerContext {
             http2: http2_builder(&self.config),
             handshakes: Handshakes::default(),
             ping_interval_min: self.config.ping_interval_min,
+            peer_write_timeout: self.config.peer_write_timeout,
             drains,
         }
     }

@@ -14,12 +14,24 @@ use crate::engine::{Database, End, Inbound, Opened, Peers};
 const DIAL: Duration = Duration::from_secs(1);
 
 /// How the other members are reached.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct PeerConfig {
     /// This member's advertised peer URLs.
     pub urls: Vec<String>,
     /// How connections are made.
     pub connector: Connector,
+    /// How long a stream may be silent.
+    pub read_timeout: Duration,
+}
+
+impl Default for PeerConfig {
+    fn default() -> Self {
+        Self {
+            urls: Vec::new(),
+            connector: Connector::default(),
+            read_timeout: Duration::from_secs(5),
+        }
+    }
 }
 
 /// Starts the transport of an engine that is not started yet.
@@ -35,6 +47,7 @@ pub(crate) fn start(
         peer_urls: config.urls.clone(),
         dial_timeout: DIAL + engine.limits().election_timeout,
         connector: config.connector.clone(),
+        read_timeout: config.read_timeout,
         scratch: opened.scratch(),
         snapshot_bytes_per_second: None,
     };

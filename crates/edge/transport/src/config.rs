@@ -20,6 +20,9 @@ pub struct Config {
     pub peer_urls: Vec<String>,
     /// How long a connection may take: etcd allows a second and an election timeout.
     pub dial_timeout: Duration,
+    /// A stream of a peer that is silent for so long is dead. Peers say every two seconds that they
+    /// are alive, whatever they are told here.
+    pub read_timeout: Duration,
     /// How connections are made.
     pub connector: Connector,
     /// Where snapshots are kept while they arrive.

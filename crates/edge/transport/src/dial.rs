@@ -18,12 +18,12 @@ use crate::peers::{Peer, StreamKind};
 use crate::session::{Session, next_piece, read_body};
 use crate::shared::Shared;
 
-/// A stream that is silent for so long is dead.
-const READ_TIMEOUT: Duration = Duration::from_secs(5);
 /// Attempts are at least so far apart…
 const REDIAL_MIN: Duration = Duration::from_millis(100);
 /// …and at most so far while they fail.
 const REDIAL_MAX: Duration = Duration::from_millis(500);
+/// A stream that lasted so long did not fail at once.
+const LASTING: Duration = Duration::from_secs(5);
 /// What is read of a refusal.
 const REFUSAL_BYTES_MAX: usize = 4096;
 
@@ -40,8 +40,8 @@ enum StreamError {
     Removed,
     #[error("the member is too old for this stream")]
     Unsupported,
-    #[error("nothing came for {READ_TIMEOUT:?}")]
-    Silent,
+    #[error("nothing came for {0:?}")]
+    Silent(Duration),
     #[error("the member has closed the stream")]
     Closed,
     #[error(transparent)]
@@ -87,7 +87,7 @@ pub(crate) async fn keep_reading(shared: Arc<Shared>, peer: Arc<Peer>, kind: Str
             shared.gone(&peer);
         }
         peer.lost(kind.name(), &chain(&error));
-        pause = match started.elapsed() < READ_TIMEOUT {
+        pause = match started.elapsed() < LASTING {
             true => (pause * 2).min(REDIAL_MAX),
             false => REDIAL_MIN,
         };
@@ -135,16 +135,26 @@ impl Reading<'_> {
         request
             .headers_mut()
             .insert(RAFT_TO, id_value(self.peer.id.0));
-        let sent = timeout(READ_TIMEOUT, session.send(request)).await;
-        let response = sent.map_err(|_| StreamError::Silent)??;
+        let sent = self.within(session.send(request)).await;
+        let response = sent??;
         match response.status() {
             StatusCode::OK if handshake::has_streams(response.headers()) => {
                 Ok((session, response.into_body()))
             }
             StatusCode::OK => Err(StreamError::Unsupported),
             StatusCode::GONE => Err(StreamError::Removed),
-            status => Err(refusal(status, response.into_body()).await),
+            status => {
+                let body = read_body(response.into_body(), REFUSAL_BYTES_MAX);
+                Err(refusal(status, self.within(body).await))
+            }
         }
+    }
+
+    /// Waits as long as a stream may be silent.
+    async fn within<T>(&self, coming: impl Future<Output = T>) -> Result<T, StreamError> {
+        let limit = self.shared.config.read_timeout;
+        let came = timeout(limit, coming).await;
+        came.map_err(|_| StreamError::Silent(limit))
     }
 
     async fn read(&self, mut body: Incoming) -> Result<Never, StreamError> {
@@ -157,8 +167,7 @@ impl Reading<'_> {
         };
         let mut reader = StreamReader::new(framing);
         loop {
-            let piece = timeout(READ_TIMEOUT, next_piece(&mut body)).await;
-            let piece = piece.map_err(|_| StreamError::Silent)?;
+            let piece = self.within(next_piece(&mut body)).await?;
             let piece = piece.ok_or(StreamError::Closed)??;
             self.peer.meters.received_bytes.inc_by(piece.len() as u64);
             reader.push(&piece);
@@ -173,8 +182,10 @@ impl Reading<'_> {
 }
 
 /// The text of a refusal, as far as it is one.
-async fn refusal(status: StatusCode, body: Incoming) -> StreamError {
-    let text = timeout(READ_TIMEOUT, read_body(body, REFUSAL_BYTES_MAX)).await;
+fn refusal(
+    status: StatusCode,
+    text: Result<Result<Bytes, ClientError>, StreamError>,
+) -> StreamError {
     let text = match text {
         Ok(Ok(text)) => String::from_utf8_lossy(&text).trim_end().to_owned(),
         _ => String::new(),

@@ -303,6 +303,7 @@ impl Half {
             cluster: bootstrap.cluster_id,
             peer_urls: half.peer_urls.clone(),
             dial_timeout: Duration::from_secs(2),
+            read_timeout: Duration::from_secs(5),
             connector: Connector::plain(),
             scratch: Arc::new(MemDir::new()),
             snapshot_bytes_per_second: None,
@@ -431,6 +432,7 @@ fn serve(port: u16, http: PeerHttp) -> Threads {
         max_concurrent_streams: 100,
         keepalive: None,
         ping_interval_min: Duration::from_secs(5),
+        peer_write_timeout: Duration::from_secs(5),
         access: AccessControl::default(),
         timing: rpc::Timing::default(),
     };

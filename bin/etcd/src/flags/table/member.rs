@@ -1,6 +1,6 @@
 //! The member, its storage, its listeners and its limits.
 
-use super::{Effect, FileKey, Flag, Group, Kind, NO_PEERS};
+use super::{Effect, FileKey, Flag, Group, Kind};
 
 const NO_BBOLT: &str = "the store is no bbolt file";
 
@@ -165,16 +165,14 @@ pub(super) const FLAGS: &[Flag] = &[
         "5s",
         "Silence of a peer connection before it is closed.",
     )
-    .file(FileKey::None)
-    .without_effect(NO_PEERS),
+    .file(FileKey::None),
     Flag::new(
         "raft-write-timeout",
         Kind::Duration,
         "5s",
         "Longest write to a peer connection before it is closed.",
     )
-    .file(FileKey::None)
-    .without_effect(NO_PEERS),
+    .file(FileKey::None),
     Flag::new(
         "memory-mlock",
         Kind::Bool,

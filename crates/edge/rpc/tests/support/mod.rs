@@ -159,6 +159,7 @@ pub(crate) fn config() -> Config {
         max_concurrent_streams: u32::MAX,
         keepalive: None,
         ping_interval_min: Duration::from_secs(5),
+        peer_write_timeout: Duration::from_secs(5),
         access: AccessControl::default(),
         timing: rpc::Timing::default(),
     }

@@ -91,6 +91,7 @@ fn server_config(path: &std::path::Path) -> ServerConfig {
             max_concurrent_streams: u32::MAX,
             keepalive: None,
             ping_interval_min: Duration::from_secs(5),
+            peer_write_timeout: Duration::from_secs(5),
             access: AccessControl::default(),
             timing: rpc::Timing::default(),
         },

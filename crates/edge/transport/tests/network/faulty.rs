@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use peer::put_framed;
@@ -79,25 +79,79 @@ fn peer_that_does_not_read() {
     let (nobody, _told) = server(|_| Vec::new());
     let sleepy = MemberId(5);
     one.transport.set_members(&[(sleepy, vec![nobody])]);
-    let mut stream = TcpStream::connect(one.address).unwrap();
+    let (_stream, head) = open_stream(&one);
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+    assert!(head.contains("X-Server-Version: 3.7.1\r\n"), "{head}");
+    assert!(head.contains("X-Etcd-Cluster-Id: c1\r\n"), "{head}");
+    assert!(one.transport.active_since(sleepy).is_some());
+    fill(&one, sleepy);
+    // The connection is given up although the socket is still open.
+    until(|| one.transport.active_since(sleepy).is_none());
+    one.stop();
+}
+
+/// Opens a stream of appends as the member 5, and reads the head of the answer.
+fn open_stream(to: &Node) -> (TcpStream, String) {
+    let mut stream = TcpStream::connect(to.address).unwrap();
     let request = "GET /raft/stream/msgapp/5 HTTP/1.1\r\nHost: a\r\nX-Server-From: 5\r\n\
          X-Server-Version: 3.7.1\r\nX-Min-Cluster-Version: 3.0.0\r\nX-Etcd-Cluster-Id: c1\r\n\
          X-Raft-To: 1\r\n\r\n";
     stream.write_all(request.as_bytes()).unwrap();
     let head = read_head(&mut stream);
-    assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
-    assert!(head.contains("X-Server-Version: 3.7.1\r\n"), "{head}");
-    assert!(head.contains("X-Etcd-Cluster-Id: c1\r\n"), "{head}");
-    assert!(one.transport.active_since(sleepy).is_some());
+    (stream, head)
+}
+
+/// Sends until all buffers on the way to a peer are full.
+fn fill(node: &Node, peer: MemberId) {
     let data = Bytes::from(vec![1; 100_000]);
     until(|| {
-        let appends = (0..100).map(|index| append(one.id, sleepy, index, data.clone()));
-        one.transport.send(appends.collect());
-        one.memory.now(|told| told.unreachable.contains(&sleepy))
+        let appends = (0..100).map(|index| append(node.id, peer, index, data.clone()));
+        node.transport.send(appends.collect());
+        node.memory.now(|told| told.unreachable.contains(&peer))
     });
-    // The connection is given up although the socket is still open.
-    until(|| one.transport.active_since(sleepy).is_none());
-    one.stop();
+}
+
+/// Streams are given up after the silence that the flags allow, neither sooner nor later.
+#[test]
+fn silence_has_the_length_that_was_set() {
+    let short = Duration::from_millis(100);
+    let dialled = |node: &Node| {
+        let (url, told) = server(|_| stream_answer(b"\0"));
+        node.transport.set_members(&[(MemberId(2), vec![url])]);
+        told
+    };
+    let is_stream = |head: &String| head.starts_with("GET /raft/stream/");
+    let patient = Node::waiting(1, PATIENCE * 60, short);
+    let asked_by_patient = dialled(&patient);
+    assert_eq!(asked_by_patient.iter().filter(is_stream).take(2).count(), 2);
+    let hasty = Node::waiting(1, short, PATIENCE * 60);
+    // Both streams, again and again.
+    let asked_by_hasty = dialled(&hasty);
+    assert_eq!(asked_by_hasty.iter().filter(is_stream).take(8).count(), 8);
+    assert_eq!(asked_by_patient.try_iter().filter(is_stream).count(), 0);
+    patient.stop();
+    hasty.stop();
+}
+
+/// A peer that does not read is waited for as long as the flags say, neither less nor more.
+#[test]
+fn waiting_has_the_length_that_was_set() {
+    let forever = PATIENCE * 60;
+    let sleepy = MemberId(5);
+    let filled = |write| {
+        let node = Node::waiting(1, forever, write);
+        let (nobody, told) = server(|_| Vec::new());
+        node.transport.set_members(&[(sleepy, vec![nobody])]);
+        let (stream, _) = open_stream(&node);
+        fill(&node, sleepy);
+        (node, stream, told)
+    };
+    let (patient, _open, _told) = filled(forever);
+    let (hasty, _also_open, _also_told) = filled(Duration::from_millis(100));
+    until(|| hasty.transport.active_since(sleepy).is_none());
+    assert!(patient.transport.active_since(sleepy).is_some());
+    patient.stop();
+    hasty.stop();
 }
 
 fn stream_answer(body: &[u8]) -> Vec<u8> {

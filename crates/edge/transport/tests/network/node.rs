@@ -168,11 +168,27 @@ impl Node {
         Self::behind(id, address, Security::Plain, change)
     }
 
+    /// A node that waits so long for what it reads, and for others to read.
+    pub(crate) fn waiting(id: u64, read: Duration, write: Duration) -> Self {
+        let change = |config: &mut Config| config.read_timeout = read;
+        Self::built(id, "127.0.0.1:0", Security::Plain, write, change)
+    }
+
     /// A node whose peer port may speak TLS.
     pub(crate) fn behind(
         id: u64,
         address: &str,
         security: Security,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
+        Self::built(id, address, security, Duration::from_secs(5), change)
+    }
+
+    fn built(
+        id: u64,
+        address: &str,
+        security: Security,
+        peer_write_timeout: Duration,
         change: impl FnOnce(&mut Config),
     ) -> Self {
         let scheme = match security {
@@ -193,6 +209,7 @@ impl Node {
             cluster: CLUSTER,
             peer_urls: vec![format!("{scheme}://{address}")],
             dial_timeout: Duration::from_secs(10),
+            read_timeout: Duration::from_secs(5),
             connector: Connector::plain(),
             scratch: Arc::new(MemDir::new()),
             snapshot_bytes_per_second: None,
@@ -201,7 +218,7 @@ impl Node {
         let inbox = Arc::clone(&memory) as Arc<dyn Inbox>;
         let transport = Transport::start(config, metrics.clone(), inbox).unwrap();
         let posts = Arc::new(AtomicUsize::new(0));
-        let threads = Threads::start(&rpc_config(), {
+        let threads = Threads::start(&rpc_config(peer_write_timeout), {
             let (http, posts) = (transport.http(), Arc::clone(&posts));
             move |_| Services {
                 grpc: Rc::new(NoCalls),
@@ -260,7 +277,7 @@ impl Node {
     }
 }
 
-fn rpc_config() -> rpc::Config {
+fn rpc_config(peer_write_timeout: Duration) -> rpc::Config {
     rpc::Config {
         threads: 1,
         connections_max: 1000,
@@ -268,6 +285,7 @@ fn rpc_config() -> rpc::Config {
         max_concurrent_streams: 100,
         keepalive: None,
         ping_interval_min: Duration::from_secs(5),
+        peer_write_timeout,
         access: AccessControl::default(),
         timing: rpc::Timing::default(),
     }
