@@ -60,6 +60,9 @@ pub fn test_with(
     let passed = text.matches("--- PASS").count();
     ensure!(passed > 0, "no Go test of {package} is called Test{prefix}");
     println!("{package}: {passed} Go tests {prefix} passed");
+    for figure in text.lines().filter(|line| line.ends_with(" compared")) {
+        println!("{figure}");
+    }
     Ok(())
 }
 

@@ -5,7 +5,6 @@ package server
 import (
 	"context"
 	"net/url"
-	"os"
 	"testing"
 	"time"
 
@@ -19,7 +18,8 @@ func startReal(t *testing.T, configure func(*embed.Config)) *clientv3.Client {
 	t.Helper()
 	config := embed.NewConfig()
 	config.Dir = t.TempDir()
-	config.LogLevel, config.LogOutputs = "error", []string{os.DevNull}
+	// When it takes this process with it, it says why.
+	config.LogLevel, config.LogOutputs = "fatal", []string{"stderr"}
 	any := url.URL{Scheme: "http", Host: "127.0.0.1:0"}
 	config.ListenClientUrls, config.ListenPeerUrls = []url.URL{any}, []url.URL{any}
 	config.TickMs, config.ElectionMs = 10, 100

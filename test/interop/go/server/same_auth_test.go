@@ -37,6 +37,7 @@ func TestSameRightsAsEtcd(t *testing.T) {
 					t.Logf("%d requests", step+1)
 				}
 			}
+			t.Logf("%d requests compared", steps)
 		})
 	}
 }
