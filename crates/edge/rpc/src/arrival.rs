@@ -35,7 +35,7 @@ pub(crate) struct Guest {
 }
 
 /// A socket that can be waited on without a buffer.
-pub(crate) trait Arriving: AsyncRead + AsyncWrite + Unpin + 'static {
+pub(crate) trait Arriving: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// Returns when there is something to read, or nothing will come any more.
     fn arrived(&self) -> impl Future<Output = io::Result<()>>;
 }

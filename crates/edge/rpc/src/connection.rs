@@ -28,6 +28,7 @@ use crate::{
     security::Handshakes,
     stalled::Stalled,
     threads::Config,
+    websocket::Place,
 };
 
 /// How long an HTTP/1 client may take to send its headers.
@@ -98,7 +99,7 @@ pub(crate) async fn serve<G, W, S>(
 where
     G: Handler,
     W: HttpHandler,
-    S: AsyncRead + AsyncWrite + Unpin + 'static,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let _open = shared.drains.of(port).connection();
     let peer = Rc::new(peer);
@@ -160,7 +161,7 @@ where
                 Answer::Grpc(grpc.serve(&peer, open, request), origin.flatten())
             }
             false => {
-                let serving = Rc::clone(&http).serve(port, Rc::clone(&peer), request);
+                let serving = Rc::clone(&http).serve(port, Rc::clone(&peer), request, None);
                 Answer::Http(Box::pin(serving), open)
             }
         };
@@ -209,24 +210,32 @@ async fn serve_http1<G, W, S>(
 where
     G: Handler,
     W: HttpHandler,
-    S: AsyncRead + AsyncWrite + Unpin + 'static,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let http = Rc::clone(&shared.http);
-    let service =
-        service_fn(move |request| Rc::clone(&http).serve(port, Rc::clone(&peer), request));
+    let place = Place::default();
+    let service = service_fn(|request| {
+        let (http, peer, place) = (Rc::clone(&http), Rc::clone(&peer), Rc::clone(&place));
+        async move { http.serve(port, peer, request, Some(&place)).await }
+    });
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
         .title_case_headers(true);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
-    tokio::select! {
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection.with_upgrades());
+    let ended = tokio::select! {
         biased;
         ended = connection.as_mut() => ended,
         () = shared.drains.of(port).clone().started() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
+    };
+    let socket = place.borrow_mut().take();
+    if let (Ok(()), Some(socket)) = (&ended, socket) {
+        Box::pin(http.talk(port, socket)).await;
     }
-    .map_err(io::Error::other)
+    ended.map_err(io::Error::other)
 }

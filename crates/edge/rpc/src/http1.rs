@@ -14,6 +14,7 @@ use crate::{
     listen::PortKind,
     local::Calls,
     peer::Peer,
+    websocket::{self, Place, Socket},
 };
 
 /// What is answered to a plain HTTP request.
@@ -29,7 +30,8 @@ pub struct HttpRequest {
     pub headers: HeaderMap,
     /// The body; empty when it is an upload.
     pub body: Bytes,
-    /// The body as it arrives, where [`HttpHandler::takes_upload`] asked for it.
+    /// The body as it arrives, where [`HttpHandler::takes_upload`] asked for it. What a client says on
+    /// a WebSocket arrives as the body of a POST.
     pub upload: Option<Upload>,
     /// The kind of port that it came by: metrics ports serve fewer paths.
     pub port: PortKind,
@@ -67,6 +69,12 @@ pub trait HttpHandler: 'static {
         false
     }
 
+    /// Whether clients may open WebSockets on a path; see [`HttpRequest::upload`].
+    fn takes_socket(&self, port: PortKind, path: &str) -> bool {
+        let _ = (port, path);
+        false
+    }
+
     /// Answers a request.
     fn handle(self: Rc<Self>, request: HttpRequest)
     -> impl Future<Output = HttpResponse> + 'static;
@@ -88,6 +96,7 @@ impl<W: HttpHandler> HttpService<W> {
         port: PortKind,
         peer: Rc<Peer>,
         mut request: Request<Incoming>,
+        place: Option<&Place>,
     ) -> Result<HttpResponse, Infallible> {
         let added = if matches!(port, PortKind::Metrics | PortKind::Peer) {
             HeaderMap::new()
@@ -97,13 +106,59 @@ impl<W: HttpHandler> HttpService<W> {
                 Decision::Answer(response) => return Ok(response),
             }
         };
-        let mut response = match self.read(port, peer, request).await {
-            Ok(request) => Rc::clone(&self.handler).handle(request).await,
-            Err(refused) => refused,
+        let socket = place.filter(|_| {
+            websocket::is_asked(&request) && self.handler.takes_socket(port, request.uri().path())
+        });
+        let mut response = match socket {
+            Some(place) => self.open_socket(port, peer, request, place),
+            None => match self.read(port, peer, request).await {
+                Ok(request) => Rc::clone(&self.handler).handle(request).await,
+                Err(refused) => refused,
+            },
         };
         response.body_mut().until_stopped(self.drains.of(port));
         response.headers_mut().extend(added);
         Ok(response)
+    }
+
+    /// Puts a socket where the connection finds it once it has answered.
+    fn open_socket(
+        &self,
+        port: PortKind,
+        peer: Rc<Peer>,
+        mut request: Request<Incoming>,
+        place: &Place,
+    ) -> HttpResponse {
+        let answer = websocket::answer(request.headers(), &self.access);
+        if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return answer;
+        }
+        let upgraded = hyper::upgrade::on(&mut request);
+        let (messages, waiting) = websocket::queue();
+        let (mut parts, _) = request.into_parts();
+        websocket::authorize(&mut parts.headers);
+        let request = HttpRequest {
+            method: Method::POST,
+            uri: parts.uri,
+            headers: parts.headers,
+            body: Bytes::new(),
+            upload: Some(Upload::messages(waiting)),
+            port,
+            peer,
+            calls: Rc::clone(&self.calls),
+        };
+        *place.borrow_mut() = Some(Socket::new(upgraded, request, messages));
+        answer
+    }
+
+    /// Runs a socket until it ends, or the server does.
+    pub(crate) async fn talk(&self, port: PortKind, socket: Socket) {
+        // Base64 is longer than what it encodes.
+        let bytes_max = self.body_bytes_max.saturating_mul(2);
+        tokio::select! {
+            () = socket.run(Rc::clone(&self.handler), bytes_max) => {}
+            () = self.drains.of(port).clone().started() => {}
+        }
     }
 
     async fn read(

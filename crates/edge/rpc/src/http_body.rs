@@ -8,6 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
+use tokio::sync::mpsc;
 
 use crate::{
     drain::Drain,
@@ -161,20 +162,36 @@ pub enum UploadError {
 
 /// The body of a request as it arrives. What is not read is not taken from the client either.
 #[derive(Debug)]
-pub struct Upload(Incoming);
+pub struct Upload(Arriving);
+
+#[derive(Debug)]
+enum Arriving {
+    Body(Incoming),
+    /// The messages of a WebSocket, each of them a body by itself.
+    Messages(mpsc::Receiver<Bytes>),
+}
 
 impl Upload {
     pub(crate) fn new(body: Incoming) -> Self {
-        Self(body)
+        Self(Arriving::Body(body))
     }
 
-    /// The next piece; none at the end. A piece is no larger than the connection's read buffer.
+    pub(crate) fn messages(messages: mpsc::Receiver<Bytes>) -> Self {
+        Self(Arriving::Messages(messages))
+    }
+
+    /// The next piece; none at the end. A piece is no larger than the connection's read buffer, or
+    /// than a message of a WebSocket may be.
     ///
     /// # Errors
     /// [`UploadError::Broken`] when the body does not reach its end.
     pub async fn chunk(&mut self) -> Option<Result<Bytes, UploadError>> {
+        let body = match &mut self.0 {
+            Arriving::Body(body) => body,
+            Arriving::Messages(messages) => return messages.recv().await.map(Ok),
+        };
         loop {
-            let frame = poll_fn(|cx| Pin::new(&mut self.0).poll_frame(cx)).await?;
+            let frame = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await?;
             match frame.map(Frame::into_data) {
                 Ok(Ok(data)) => return Some(Ok(data)),
                 // Trailers say nothing here.
@@ -184,7 +201,7 @@ impl Upload {
         }
     }
 
-    /// The rest of the body, if it is no longer than `bytes_max`.
+    /// The rest of the body, if it is no longer than `bytes_max`; of a WebSocket the next message.
     ///
     /// # Errors
     /// [`UploadError`].
@@ -197,6 +214,9 @@ impl Upload {
             false => Ok(()),
         };
         check(first.len())?;
+        if matches!(self.0, Arriving::Messages(_)) {
+            return Ok(first);
+        }
         let Some(second) = self.chunk().await.transpose()? else {
             return Ok(first);
         };

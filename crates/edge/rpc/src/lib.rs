@@ -44,6 +44,7 @@ mod stalled;
 mod status;
 mod table;
 mod threads;
+mod websocket;
 mod young;
 
 pub use access::{AccessControl, Allowed};

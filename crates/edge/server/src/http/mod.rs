@@ -120,6 +120,10 @@ impl HttpHandler for Http {
         }
     }
 
+    fn takes_socket(&self, port: PortKind, path: &str) -> bool {
+        self.gateway(port, path).is_some()
+    }
+
     async fn handle(self: Rc<Self>, request: HttpRequest) -> HttpResponse {
         self.answer(request).await
     }

@@ -2,16 +2,20 @@
 //! of a token.
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
+use futures_util::{SinkExt as _, StreamExt as _};
 use gateway::{Route, Routes};
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::Role;
 
 use crate::certified::Certified;
 use crate::methods::{Caller, is_about_rights, row};
 use crate::support::Member;
 use crate::support::http::Answer;
-use crate::world::{USER_EMPTY, World, password};
+use crate::world::{BAD_TOKEN, DENIED, USER_EMPTY, World, password};
 
 /// What etcd says to certificates that name somebody.
 const IGNORED: &str = "CommonName of client sending a request against gateway will be ignored \
@@ -158,4 +162,33 @@ async fn from_password_to_token() {
         "Grpc-Metadata-Grpcgateway-Accept: x\r\nGrpc-Metadata-Grpcgateway-Authorization: x\r\n";
     let (_, _, answer) = ask("/v3/auth/user/list", forged, json!({})).await;
     assert_eq!(answer["message"], USER_EMPTY);
+}
+
+/// A browser cannot set headers when it opens a socket: its token comes as a protocol.
+#[tokio::test]
+async fn tokens_of_sockets() {
+    let world = World::new().await;
+    let address = world.member.url.strip_prefix("http://").unwrap();
+    let ask = async |headers: &str| {
+        let headers = format!(
+            "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}"
+        );
+        let stream = TcpStream::connect(address).await.unwrap();
+        let answer = Answer::on(stream, "GET", "/v3/kv/range", &headers, "").await;
+        assert_eq!(answer.status, 101, "{}", answer.head);
+        let stream = answer.into_stream();
+        let mut socket = WebSocketStream::from_raw_socket(stream, Role::Client, None).await;
+        let range = json!({"key": "azE="}).to_string();
+        socket.send(Message::text(range)).await.unwrap();
+        let answer = socket.next().await.unwrap().unwrap();
+        serde_json::from_str::<Value>(answer.to_text().unwrap()).unwrap()
+    };
+    let exact = format!("Sec-WebSocket-Protocol: Bearer, {}\r\n", world.exact);
+    assert_eq!(ask(&exact).await["count"], "1");
+    let stranger = format!("Cookie: token={}\r\n", world.stranger);
+    assert_eq!(ask(&stranger).await["message"], DENIED);
+    assert_eq!(ask("").await["message"], USER_EMPTY);
+    let nobody = "Sec-WebSocket-Protocol: Bearer, abcdefghijklmnop.1\r\n";
+    assert_eq!(ask(nobody).await["message"], BAD_TOKEN);
 }

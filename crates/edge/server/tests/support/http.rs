@@ -40,6 +40,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Answer<S> {
         }
     }
 
+    /// What the connection has become.
+    pub(crate) fn into_stream(self) -> BufReader<S> {
+        self.stream
+    }
+
     /// The next chunk, which is a line of JSON; none at the end.
     pub(crate) async fn line(&mut self) -> Option<Value> {
         let chunk = self.chunk().await?;
