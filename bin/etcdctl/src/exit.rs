@@ -65,7 +65,7 @@ impl From<ClientError> for Exit {
     fn from(error: ClientError) -> Self {
         let code = match &error {
             ClientError::NoEndpoints => BAD_CONNECTION,
-            ClientError::Endpoint(_) | ClientError::Token => BAD_ARGUMENTS,
+            ClientError::Token => BAD_ARGUMENTS,
             _ => ERROR,
         };
         let unreachable = match &error {

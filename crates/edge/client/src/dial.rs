@@ -1,6 +1,6 @@
 //! Connections with TLS, for the library that speaks HTTP/2 on them.
 
-use std::future::Future;
+use std::future::{Future, Ready, ready};
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tonic::codegen::Service;
 
-use crate::endpoint::{Endpoint, Target};
+use crate::endpoint::{Endpoint, EndpointError, Target};
 
 /// Dials one endpoint and shakes hands.
 #[derive(Clone, Debug)]
@@ -40,6 +40,7 @@ impl Dial {
                 let stream = UnixStream::connect(path).await?;
                 Box::new(self.shake(name, stream).await?)
             }
+            Target::Nowhere(reason) => return Err(io::Error::other(reason.clone())),
         };
         Ok(TokioIo::new(stream))
     }
@@ -50,6 +51,24 @@ impl Dial {
     {
         let shaken = self.tls.connect(name, stream).await;
         shaken.map_err(io::Error::other)
+    }
+}
+
+/// Dials what cannot be dialled: it fails, and says why.
+#[derive(Clone, Debug)]
+pub(crate) struct Nowhere(pub(crate) EndpointError);
+
+impl Service<Uri> for Nowhere {
+    type Response = TokioIo<TcpStream>;
+    type Error = io::Error;
+    type Future = Ready<io::Result<Self::Response>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Uri) -> Self::Future {
+        ready(Err(io::Error::other(self.0.clone())))
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Why an address was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum EndpointError {
+pub(crate) enum EndpointError {
     /// The address has a scheme that nobody knows.
     #[error("endpoint {text:?} has an unknown scheme {scheme:?}")]
     Scheme {
@@ -21,7 +21,11 @@ pub enum EndpointError {
     },
 }
 
-/// Where one member listens.
+/// The URI of an endpoint that cannot be: the name is reserved for what does not exist.
+pub(crate) const NOWHERE: &str = "http://endpoint.invalid";
+
+/// Where one member listens. An address that cannot be dialled is one as well: whoever calls there
+/// hears why, as of any member that cannot be reached, and the other members are asked instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     text: String,
@@ -35,6 +39,8 @@ pub(crate) enum Target {
     Tcp(String),
     /// The path of a socket.
     Unix(String),
+    /// Nothing can listen there.
+    Nowhere(EndpointError),
 }
 
 /// Whether TLS is spoken.
@@ -52,10 +58,11 @@ impl Endpoint {
     /// Reads one address; surrounding blanks do not count.
     ///
     /// ```
-    /// let endpoint = client::Endpoint::parse("http://127.0.0.1:2379").unwrap();
+    /// let endpoint = client::Endpoint::parse("http://127.0.0.1:2379");
     /// assert_eq!(endpoint.uri(), "http://127.0.0.1:2379");
     /// ```
-    pub fn parse(text: &str) -> Result<Self, EndpointError> {
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
         let text = text.trim();
         let without_path = |rest: &str| tcp(rest.split(['/', '?', '#']).next().unwrap_or_default());
         let unix = |path: &str| (!path.is_empty()).then(|| Target::Unix(path.to_owned()));
@@ -67,17 +74,16 @@ impl Endpoint {
             Some(("unixs", path)) => (unix(path), Security::Tls),
             Some((scheme, _)) => {
                 let (text, scheme) = (text.to_owned(), scheme.to_owned());
-                return Err(EndpointError::Scheme { text, scheme });
+                let unknown = EndpointError::Scheme { text, scheme };
+                (Some(Target::Nowhere(unknown)), Security::Plain)
             }
         };
         let text = text.to_owned();
-        match target {
-            Some(target) => Ok(Self {
-                text,
-                target,
-                security,
-            }),
-            None => Err(EndpointError::Malformed { text }),
+        let nowhere = || Target::Nowhere(EndpointError::Malformed { text: text.clone() });
+        Self {
+            target: target.unwrap_or_else(nowhere),
+            security,
+            text,
         }
     }
 
@@ -90,6 +96,7 @@ impl Endpoint {
             Target::Tcp(authority) => format!("http://{authority}"),
             Target::Unix(path) if is_tls => format!("unixs://{path}"),
             Target::Unix(path) => format!("unix://{path}"),
+            Target::Nowhere(_) => NOWHERE.to_owned(),
         }
     }
 
@@ -106,6 +113,7 @@ impl Endpoint {
         let authority = match &self.target {
             Target::Tcp(authority) => authority,
             Target::Unix(path) => path.rsplit('/').next().unwrap_or(path),
+            Target::Nowhere(_) => "",
         };
         authority
             .rsplit_once(':')
@@ -124,10 +132,16 @@ fn tcp(authority: &str) -> Option<Target> {
     let (host, port) = authority.rsplit_once(':')?;
     let bracketed = host.starts_with('[') && host.ends_with(']');
     let plain = !host.contains([':', '[', ']', '@', ' ']);
-    if host.is_empty() || !(bracketed || plain) || port.parse::<u16>().is_err() {
+    let is_name = host.parse::<http::uri::Authority>().is_ok();
+    if !(bracketed || plain) || !(is_name || host.is_empty()) || port.parse::<u16>().is_err() {
         return None;
     }
-    Some(Target::Tcp(authority.to_owned()))
+    // Without a host it is this machine.
+    let authority = match host {
+        "" => format!("localhost:{port}"),
+        _ => authority.to_owned(),
+    };
+    Some(Target::Tcp(authority))
 }
 
 #[cfg(test)]
@@ -135,7 +149,7 @@ mod tests {
     use super::*;
 
     fn check_uri(text: &str, uri: &str) {
-        assert_eq!(Endpoint::parse(text).unwrap().uri(), uri, "{text}");
+        assert_eq!(Endpoint::parse(text).uri(), uri, "{text}");
     }
 
     /// A member written in any of etcd's forms must be reached.
@@ -146,6 +160,7 @@ mod tests {
         check_uri("http://a.example:1/", "http://a.example:1");
         check_uri("http://a.example:1/x?y", "http://a.example:1");
         check_uri("[::1]:2379", "http://[::1]:2379");
+        check_uri(":2379", "http://localhost:2379");
         check_uri("unix:///run/etcd.sock", "unix:///run/etcd.sock");
         check_uri("unix://localhost:m0", "unix://localhost:m0");
     }
@@ -160,23 +175,25 @@ mod tests {
             ("unixs:///run/etcd:1", "unixs:///run/etcd:1", "etcd"),
             ("a:1", "http://a:1", "a"),
         ] {
-            let endpoint = Endpoint::parse(text).unwrap();
+            let endpoint = Endpoint::parse(text);
             assert_eq!((&*endpoint.uri(), endpoint.server_name()), (uri, name));
         }
     }
 
-    /// A mistake must be named instead of being dialled until the deadline.
+    /// A mistake in one address must be named, and must not keep anybody from the others.
     #[test]
-    fn what_cannot_work_is_refused() {
+    fn what_cannot_work_leads_nowhere() {
         for text in [
-            "", "a", "a:", "a:b", "a:70000", ":2379", "unix://", "unixs://", "::1:2379",
+            "", "a", "a:", "a:b", "a/b:1", "a:70000", "unix://", "unixs://", "::1:2379",
         ] {
-            let refused = Endpoint::parse(text).unwrap_err();
-            assert!(matches!(refused, EndpointError::Malformed { .. }), "{text}");
+            let text = text.to_owned();
+            let endpoint = Endpoint::parse(&text);
+            let nowhere = Target::Nowhere(EndpointError::Malformed { text });
+            assert_eq!(endpoint.target(), &nowhere);
         }
         assert!(matches!(
-            Endpoint::parse("ftp://a:1").unwrap_err(),
-            EndpointError::Scheme { .. }
+            Endpoint::parse("ftp://a:1").target(),
+            Target::Nowhere(EndpointError::Scheme { .. })
         ));
     }
 }

@@ -5,8 +5,6 @@ use std::sync::Arc;
 use proto::error::{Code, Error as Known};
 use tonic::Status;
 
-use crate::endpoint::EndpointError;
-
 /// Why a call did not succeed.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ClientError {
@@ -33,9 +31,6 @@ pub enum ClientError {
     /// The set of endpoints is empty.
     #[error("etcdclient: no available endpoints")]
     NoEndpoints,
-    /// An address is unusable.
-    #[error(transparent)]
-    Endpoint(#[from] EndpointError),
     /// The files for TLS are unusable.
     #[error("{0}")]
     Tls(Arc<tls::TlsError>),
@@ -68,7 +63,7 @@ impl ClientError {
             Self::DeadlineExceeded { .. } => Code::DeadlineExceeded,
             Self::Canceled => Code::Cancelled,
             Self::NoEndpoints => Code::Unavailable,
-            Self::Endpoint(_) | Self::Tls(_) | Self::Token => Code::InvalidArgument,
+            Self::Tls(_) | Self::Token => Code::InvalidArgument,
             Self::Incomplete { .. } => Code::Internal,
             Self::SessionExpired | Self::NotLeader => Code::Unknown,
         }

@@ -22,7 +22,7 @@ mod watch;
 pub use call::{Client, ResponseStream};
 pub use concurrency::{Candidate, Election, Lock, LockGuard, Session, prefix_end};
 pub use config::{Config, Credentials};
-pub use endpoint::{Endpoint, EndpointError};
+pub use endpoint::Endpoint;
 pub use error::ClientError;
 pub use keepalive::KeepAlive;
 pub use relay::{Caller, Raw};

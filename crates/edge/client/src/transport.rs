@@ -21,8 +21,8 @@ use tonic::{Request, Status, Streaming};
 use tonic_prost::ProstCodec;
 
 use crate::config::Config;
-use crate::dial::Dial;
-use crate::endpoint::{Endpoint, Security, Target};
+use crate::dial::{Dial, Nowhere};
+use crate::endpoint::{Endpoint, NOWHERE, Security, Target};
 use crate::error::ClientError;
 
 /// Servers punish probes that come more often; Go's gRPC library has the same floor.
@@ -69,12 +69,12 @@ impl Transport {
     /// Prepares channels to all endpoints; nothing is dialled yet.
     pub(crate) fn new(config: &Config) -> Result<Self, ClientError> {
         let endpoints = config.endpoints.iter().map(|text| Endpoint::parse(text));
-        let endpoints = endpoints.collect::<Result<Vec<_>, _>>()?;
+        let endpoints: Vec<_> = endpoints.collect();
         let tls = secure(&endpoints, config)?;
         let links = endpoints
             .into_iter()
             .map(|endpoint| Link::new(endpoint, config, tls.as_ref()))
-            .collect::<Result<Vec<_>, ClientError>>()?;
+            .collect::<Vec<_>>();
         if links.is_empty() {
             return Err(ClientError::NoEndpoints);
         }
@@ -228,23 +228,17 @@ fn secure(endpoints: &[Endpoint], config: &Config) -> Result<Option<ClientTls>, 
 }
 
 impl Link {
-    fn new(
-        endpoint: Endpoint,
-        config: &Config,
-        tls: Option<&ClientTls>,
-    ) -> Result<Self, ClientError> {
-        let malformed = || crate::EndpointError::Malformed {
-            text: endpoint.to_string(),
-        };
+    fn new(endpoint: Endpoint, config: &Config, tls: Option<&ClientTls>) -> Self {
         let tls = tls.filter(|_| has_tls(&endpoint, config));
         let uri = match (tls, endpoint.target()) {
             (None, _) => endpoint.uri(),
             (Some(_), Target::Tcp(authority)) => format!("https://{authority}"),
             // Servers ask for an authority, and a path is none.
-            (Some(_), Target::Unix(_)) => "https://localhost".to_owned(),
+            (Some(_), Target::Unix(_) | Target::Nowhere(_)) => "https://localhost".to_owned(),
         };
         let dialer = Dialer::from_shared(uri)
-            .map_err(|_| malformed())?
+            // Endpoints have been read already; should the library want more, it fails to dial.
+            .unwrap_or_else(|_| Dialer::from_static(NOWHERE))
             .connect_timeout(config.dial_timeout)
             .keep_alive_timeout(config.keepalive_timeout)
             .keep_alive_while_idle(config.keepalive_without_calls)
@@ -253,18 +247,21 @@ impl Link {
             Duration::ZERO => dialer,
             time => dialer.http2_keep_alive_interval(time.max(KEEPALIVE_TIME_MIN)),
         };
-        let channel = match tls {
-            None => dialer.connect_lazy(),
-            Some(tls) => dialer.connect_with_connector_lazy(Dial {
+        let channel = match (endpoint.target(), tls) {
+            (Target::Nowhere(reason), _) => {
+                dialer.connect_with_connector_lazy(Nowhere(reason.clone()))
+            }
+            (_, None) => dialer.connect_lazy(),
+            (_, Some(tls)) => dialer.connect_with_connector_lazy(Dial {
                 endpoint: endpoint.clone(),
                 tls: tls.clone(),
             }),
         };
-        Ok(Self {
+        Self {
             endpoint,
             channel,
             suspect: AtomicBool::new(false),
-        })
+        }
     }
 }
 
