@@ -14,6 +14,7 @@ use proto::etcdserverpb::{
 use proto::mvccpb::{Event, event::EventType};
 
 use super::operands::{OPEN_END, choose_one, only};
+use super::progress::Progress;
 use crate::exit::Exit;
 use crate::flags::{Arguments, Command, Flag, Group, Kind, Run};
 use crate::invocation::{Invocation, User, connect};
@@ -155,8 +156,12 @@ impl Mirror {
             limit: PAGE,
             ..self.rename.range()
         };
+        let mut progress = None;
+        let mut done = 0;
         loop {
             let page = self.source.range(request.clone()).await?;
+            let total = page.count.unsigned_abs();
+            let progress = progress.get_or_insert_with(|| Progress::new(total));
             if request.revision == 0 {
                 request.revision = page.header.unwrap_or_default().revision;
             }
@@ -165,10 +170,15 @@ impl Mirror {
                 let put = self.rename.put(&kv.key, kv.value);
                 self.target.put(put).await?;
                 self.copied.fetch_add(1, Ordering::Relaxed);
+                done += 1;
+                progress.set(done);
             }
             match last {
                 Some(last) if page.more => request.key = [&last[..], b"\0"].concat().into(),
-                _ => return Ok(request.revision),
+                _ => {
+                    progress.finish();
+                    return Ok(request.revision);
+                }
             }
         }
     }

@@ -20,6 +20,7 @@ mod member;
 mod move_leader;
 mod operands;
 mod options;
+mod progress;
 mod put;
 mod role;
 mod signals;

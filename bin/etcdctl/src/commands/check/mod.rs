@@ -5,7 +5,6 @@ mod explain;
 mod load;
 mod metrics;
 mod perf;
-mod progress;
 mod report;
 
 use client::{Client, prefix_end};

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use super::explain::Look;
 use super::load::Load;
-use super::progress::Progress;
 use super::report::Report;
 use super::{AUTO_COMPACT, AUTO_DEFRAG, clean_up, refuse_used_prefix};
+use crate::commands::progress::Progress;
 use crate::exit::{ERROR, Exit};
 use crate::flags::{Command, Flag, Run};
 use crate::invocation::Invocation;
