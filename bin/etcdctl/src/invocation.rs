@@ -125,6 +125,8 @@ fn config(arguments: &Arguments) -> Result<Config, Exit> {
     };
     let skip_verify = arguments.bool("insecure-skip-tls-verify");
     secure::apply(arguments, &secure::GLOBAL, skip_verify, &mut config)?;
+    // Who does not verify expects TLS.
+    config.tls_by_default |= skip_verify;
     discover::apply(arguments, &mut config)?;
     Ok(config)
 }
@@ -153,8 +155,8 @@ impl User {
             let password = terminal::ask_secretly(self.prompt)?;
             (self.text, password)
         };
-        // Nobody has an empty password; such a client calls without a login.
-        if password.is_empty() {
+        // Nobody has an empty name or password; such a client calls without a login.
+        if name.is_empty() || password.is_empty() {
             return Ok(Credentials::None);
         }
         Ok(Credentials::Password { name, password })
@@ -183,6 +185,7 @@ mod tests {
         };
         assert_eq!(check("", ""), Credentials::None);
         assert_eq!(check("root:", ""), Credentials::None);
+        assert_eq!(check(":pw", ""), Credentials::None);
         assert_eq!(check("root:a:b", ""), expected("root", "a:b"));
         assert_eq!(check("root:a", "pw"), expected("root:a", "pw"));
     }

@@ -62,10 +62,10 @@ fn show_help(found: &Found) -> Result<(), Exit> {
 
 fn unknown_command(found: &Found, name: &str) -> Exit {
     let program = ROOT.name;
-    let mut message = format!("unknown command {name:?} for {program:?}\n");
+    let mut message = format!("unknown command {name:?} for {program:?}");
     let similar = flags::suggestions(found.command(), name);
     if !similar.is_empty() {
-        message.push_str("\nDid you mean this?\n");
+        message.push_str("\n\nDid you mean this?\n");
         for name in similar {
             message.push_str(&format!("\t{name}\n"));
         }

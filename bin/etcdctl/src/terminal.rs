@@ -1,24 +1,21 @@
-//! Questions on the terminal whose answers are not shown.
+//! Questions on the terminal whose answers are not shown. Without a terminal the answers are lines of
+//! stdin.
 
-use std::io::{BufRead as _, IsTerminal as _, Write as _, stderr, stdin};
+use std::io::{BufRead as _, IsTerminal as _, stdin};
 
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
 use crate::exit::Exit;
+use crate::print;
 
-/// Asks for a password. Without a terminal there is nobody to ask, and the answer is empty.
+/// Asks for a password; without an answer it is empty.
 pub(crate) fn ask_secretly(prompt: &str) -> Result<String, Exit> {
-    eprint!("{prompt}");
-    stderr().flush()?;
-    if !stdin().is_terminal() {
-        eprintln!("stdin is not a terminal; taking an empty password");
-        return Ok(String::new());
-    }
-    let hidden = Hidden::new()?;
+    print::write(prompt.as_bytes())?;
+    let hidden = stdin().is_terminal().then(Hidden::new).transpose()?;
     let mut answer = String::new();
     let outcome = stdin().lock().read_line(&mut answer);
     drop(hidden);
-    eprintln!();
+    print::line("")?;
     outcome?;
     Ok(answer.trim_end_matches(['\r', '\n']).to_owned())
 }

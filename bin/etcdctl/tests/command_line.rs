@@ -367,7 +367,7 @@ fn transactions_are_checked_first() {
             3,
             "malformed comparison: mod(foo) > \"0\"; got mod(\"\")  \"\"",
         ),
-        ("\nput a 'b\n", 3, "invalid txn request: put a 'b"),
+        ("\nput a \"\\q\"\n", 3, "invalid syntax"),
         ("\nfoo a\n\n\n", 3, "invalid txn request: foo a"),
         ("\nput a b\n\n", 3, "EOF"),
         (

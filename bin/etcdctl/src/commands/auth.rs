@@ -11,7 +11,7 @@ use super::operands::none;
 use crate::exit::Exit;
 use crate::flags::{Command, Group, Run};
 use crate::invocation::Invocation;
-use crate::print::Answer;
+use crate::print::{self, Answer};
 
 /// The command.
 pub(crate) const COMMAND: Command = Command {
@@ -49,14 +49,15 @@ async fn enable(invocation: Invocation) -> Result<(), Exit> {
     )?;
     let session = invocation.session()?;
     let client = session.short_client().await?;
-    let answer = match client.auth_enable(AuthEnableRequest {}).await {
+    match client.auth_enable(AuthEnableRequest {}).await {
         Err(error) if error.is(Known::RootRoleNotExist) => {
             make_root(&client).await?;
-            client.auth_enable(AuthEnableRequest {}).await
+            client.auth_enable(AuthEnableRequest {}).await?
         }
-        outcome => outcome,
+        outcome => outcome?,
     };
-    session.printer.print(&Answer::AuthEnable(answer?))
+    // In every format, as for `auth disable`.
+    print::line("Authentication Enabled")
 }
 
 /// Gives the user root the role root, which is needed before authentication is turned on.
@@ -81,8 +82,8 @@ async fn disable(invocation: Invocation) -> Result<(), Exit> {
     )?;
     let session = invocation.session()?;
     let client = session.short_client().await?;
-    let answer = client.auth_disable(AuthDisableRequest {}).await?;
-    session.printer.print(&Answer::AuthDisable(answer))
+    client.auth_disable(AuthDisableRequest {}).await?;
+    print::line("Authentication Disabled")
 }
 
 async fn status(invocation: Invocation) -> Result<(), Exit> {

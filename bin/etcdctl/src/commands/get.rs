@@ -29,11 +29,7 @@ pub(super) const FLAGS: &[Flag] = &[
         "l",
         "l for linearizable, s for serializable reads",
     ),
-    Flag::text(
-        "order",
-        "",
-        "order of the results: ASCEND or DESCEND (default ASCEND)",
-    ),
+    Flag::text("order", "", "order of the results: ASCEND or DESCEND"),
     Flag::text(
         "sort-by",
         "",

@@ -49,8 +49,16 @@ async fn run(invocation: Invocation) -> Result<(), Exit> {
     session.printer.print(&Answer::Put(answer))
 }
 
+/// Reads the arguments as a request where stdin has other things to say.
+pub(super) fn request_in_full(arguments: &Arguments) -> Result<PutRequest, Exit> {
+    if arguments.operands.len() < 2 && !arguments.bool("ignore-value") {
+        return Err(no_value());
+    }
+    request(arguments)
+}
+
 /// Reads the arguments, and stdin if the value is missing, as a request.
-pub(super) fn request(arguments: &Arguments) -> Result<PutRequest, Exit> {
+fn request(arguments: &Arguments) -> Result<PutRequest, Exit> {
     let lease = lease_id(&arguments.text("lease"), "lease ID")?;
     let ignore_value = arguments.bool("ignore-value");
     let operands = &arguments.operands;

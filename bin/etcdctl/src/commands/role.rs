@@ -14,6 +14,9 @@ use crate::flags::{Arguments, Command, Flag, Group, Run};
 use crate::invocation::Invocation;
 use crate::print::Answer;
 
+/// The first key that there is.
+const FIRST_KEY: Bytes = Bytes::from_static(b"\0");
+
 /// The command.
 pub(crate) const COMMAND: Command = Command {
     name: "role",
@@ -163,7 +166,8 @@ async fn revoke(invocation: Invocation) -> Result<(), Exit> {
         return Err(Exit::bad_arguments(message));
     };
     let (key, range_end) = range(arguments, 1)?;
-    let shown = shown(&key, &range_end);
+    let given = arguments.operands.get(1).cloned().unwrap_or_default();
+    let shown = shown(&given, &range_end);
     let session = invocation.session()?;
     let client = session.client().await?;
     let request = AuthRoleRevokePermissionRequest {
@@ -192,8 +196,11 @@ fn range(arguments: &Arguments, at: usize) -> Result<(Bytes, Bytes), Exit> {
         return Err(Exit::bad_arguments(message));
     }
     Ok(match end {
+        // No key is empty: what begins there begins at the first key, and without a flag it is that
+        // key alone.
+        _ if key.is_empty() && (prefix || from_key) => (FIRST_KEY, OPEN_END),
+        _ if key.is_empty() => (FIRST_KEY, Bytes::new()),
         Some(end) => (key, end),
-        None if (prefix || from_key) && key.is_empty() => (OPEN_END, OPEN_END),
         None if prefix => {
             let end = prefix_end(&key);
             (key, end)
@@ -230,6 +237,7 @@ mod tests {
         assert_eq!(check(&["r", "a", "z"]), pair("a", "z"));
         assert_eq!(check(&["r", "a/", "--prefix"]), pair("a/", "a0"));
         assert_eq!(check(&["r", "", "--prefix"]), pair("\0", "\0"));
+        assert_eq!(check(&["r", ""]), pair("\0", ""));
         assert_eq!(check(&["r", "m", "--from-key"]), pair("m", "\0"));
         assert_eq!(
             check(&["r", "m", "n", "--prefix"]).unwrap_err(),

@@ -193,7 +193,7 @@ impl Scanned {
 /// Reads an operation, which is written like a command.
 fn operation(line: &str) -> Result<RequestOp, Exit> {
     let malformed = || invalid(format!("invalid txn request: {line}"));
-    let words = split_words(line).ok_or_else(malformed)?;
+    let words = split_words(line).ok_or_else(|| invalid("invalid syntax"))?;
     if words.len() < 2 {
         return Err(invalid(format!("invalid txn compare request: {line}")));
     }
@@ -213,7 +213,7 @@ fn operation(line: &str) -> Result<RequestOp, Exit> {
     })?;
     let request = match command.name {
         "get" => Request::RequestRange(get::request(&arguments)?),
-        "put" => Request::RequestPut(put::request(&arguments)?),
+        "put" => Request::RequestPut(put::request_in_full(&arguments)?),
         _ => Request::RequestDeleteRange(del::request(&arguments)?),
     };
     Ok(RequestOp {
@@ -334,7 +334,8 @@ mod tests {
         assert_eq!(refused("put"), "invalid txn compare request: put");
         assert_eq!(refused("foo a"), "invalid txn request: foo a");
         assert_eq!(refused("get a --hex"), "invalid txn request: get a --hex");
-        assert_eq!(refused("put a 'b"), "invalid txn request: put a 'b");
+        assert_eq!(refused(r#"put a "\q""#), "invalid syntax");
+        assert_eq!(operation("put a").unwrap_err().code, 128);
         assert_eq!(operation("get a --order x").unwrap_err().code, 4);
         assert_eq!(operation("put a b --lease zz").unwrap_err().code, 128);
     }

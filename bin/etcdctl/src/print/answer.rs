@@ -67,8 +67,6 @@ pub(crate) enum Answer {
     Alarms(pb::AlarmResponse),
     Downgrade(DowngradeStep, pb::DowngradeResponse),
 
-    AuthEnable(pb::AuthEnableResponse),
-    AuthDisable(pb::AuthDisableResponse),
     AuthStatus(pb::AuthStatusResponse),
     UserAdd(String, pb::AuthUserAddResponse),
     UserDelete(String, pb::AuthUserDeleteResponse),
@@ -92,8 +90,6 @@ impl Answer {
     /// The header of an answer that has nothing else; `None` for all others.
     pub(crate) fn plain_header(&self) -> Option<Option<&pb::ResponseHeader>> {
         Some(match self {
-            Self::AuthEnable(answer) => answer.header.as_ref(),
-            Self::AuthDisable(answer) => answer.header.as_ref(),
             Self::UserAdd(_, answer) => answer.header.as_ref(),
             Self::UserDelete(_, answer) => answer.header.as_ref(),
             Self::UserPassword(answer) => answer.header.as_ref(),

@@ -38,7 +38,7 @@ impl Fields {
             Answer::Watch(watch) => self.watch(watch),
             Answer::LeaseGrant(grant) => {
                 self.header(grant.header.as_ref());
-                self.field("ID", grant.id);
+                self.lease("ID", grant.id);
                 self.field("TTL", grant.ttl);
             }
             Answer::LeaseTimeToLive(ttl, _) => self.time_to_live(ttl),
@@ -46,11 +46,11 @@ impl Fields {
                 self.header(list.header.as_ref());
                 list.leases
                     .iter()
-                    .for_each(|lease| self.field("ID", lease.id));
+                    .for_each(|lease| self.lease("ID", lease.id));
             }
             Answer::LeaseKeepAlive(alive) => {
                 self.header(alive.header.as_ref());
-                self.field("ID", alive.id);
+                self.lease("ID", alive.id);
                 self.field("TTL", alive.ttl);
             }
             Answer::MemberList(list) => {
@@ -104,6 +104,14 @@ impl Fields {
         }
     }
 
+    fn lease(&mut self, name: &str, id: i64) {
+        if self.hex {
+            self.field(name, format_args!("{id:016x}"));
+        } else {
+            self.field(name, id);
+        }
+    }
+
     fn header(&mut self, header: Option<&ResponseHeader>) {
         let header = header.copied().unwrap_or_default();
         self.id("ClusterID", header.cluster_id);
@@ -120,11 +128,7 @@ impl Fields {
         self.field(&format!("{prefix}ModRevision"), kv.mod_revision);
         self.field(&format!("{prefix}Version"), kv.version);
         self.quoted(&format!("{prefix}Value"), &kv.value);
-        if self.hex {
-            self.field(&format!("{prefix}Lease"), format_args!("{:016x}", kv.lease));
-        } else {
-            self.field(&format!("{prefix}Lease"), kv.lease);
-        }
+        self.lease(&format!("{prefix}Lease"), kv.lease);
     }
 
     fn range(&mut self, range: &RangeResponse) {
@@ -171,7 +175,7 @@ impl Fields {
 
     fn time_to_live(&mut self, ttl: &LeaseTimeToLiveResponse) {
         self.header(ttl.header.as_ref());
-        self.field("ID", ttl.id);
+        self.lease("ID", ttl.id);
         self.field("TTL", ttl.ttl);
         self.field("GrantedTTL", ttl.granted_ttl);
         ttl.keys.iter().for_each(|key| self.quoted("Key", key));

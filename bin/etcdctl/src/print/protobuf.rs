@@ -32,8 +32,6 @@ pub(super) fn render(answer: &Answer) -> Result<Vec<u8>, Unsupported> {
         Answer::MoveLeader(_, _, answer) => answer.encode_to_vec(),
         Answer::Alarms(answer) => answer.encode_to_vec(),
         Answer::Downgrade(_, answer) => answer.encode_to_vec(),
-        Answer::AuthEnable(answer) => answer.encode_to_vec(),
-        Answer::AuthDisable(answer) => answer.encode_to_vec(),
         Answer::AuthStatus(answer) => answer.encode_to_vec(),
         Answer::UserAdd(_, answer) => answer.encode_to_vec(),
         Answer::UserDelete(_, answer) => answer.encode_to_vec(),

@@ -326,8 +326,6 @@ fn sentence(answer: &Answer) -> String {
 
 fn auth_sentence(answer: &Answer) -> String {
     match answer {
-        Answer::AuthEnable(_) => "Authentication Enabled".to_owned(),
-        Answer::AuthDisable(_) => "Authentication Disabled".to_owned(),
         Answer::AuthStatus(status) => {
             let mut text = format!("Authentication Status: {}", status.enabled);
             // Writing to a string cannot fail.

@@ -90,7 +90,9 @@ fn draw(head: &[&str], rows: &[Vec<String>]) -> String {
         .map(|(text, width)| format!("{:^width$}", text.to_uppercase()))
         .collect();
     out.push_str(&row(&head));
-    out.push_str(&rule(&widths, ['├', '┼', '┤']));
+    if !rows.is_empty() {
+        out.push_str(&rule(&widths, ['├', '┼', '┤']));
+    }
     for cells in rows {
         let cells: Vec<String> = cells
             .iter()

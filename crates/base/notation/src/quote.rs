@@ -43,10 +43,10 @@ fn push_hex(out: &mut String, code: u32) {
 }
 
 /// Whether Go shows the character as it is. The standard library knows the same classes, but
-/// escapes combining marks at the start of a text; hence the letter in front.
+/// escapes combining marks at the start of a text, hence the letter in front; and single quotes.
 fn is_printable(c: char) -> bool {
     let text: String = ['x', c].iter().collect();
-    text.escape_debug().count() == 2
+    c == '\'' || text.escape_debug().count() == 2
 }
 
 /// Reads a quoted string at the start of `text`; returns its bytes and what follows it.
@@ -115,26 +115,47 @@ fn code(text: &str, digits: usize, radix: u32) -> Option<(u32, &str)> {
 }
 
 /// Splits a line of words as `txn` and interactive `watch` read them: blanks separate, `'…'` is
-/// literal, `"…"` is a Go string.
+/// literal, `"…"` is a Go string, and `None` is the outcome when it is none. A quote without an
+/// end is left out.
 pub fn split_words(line: &str) -> Option<Vec<Vec<u8>>> {
     let mut words = Vec::new();
     let mut rest = line.trim_start();
     while let Some(first) = rest.chars().next() {
-        let (word, after) = match first {
-            '\'' => {
-                let (inside, after) = rest[1..].split_once('\'')?;
-                (inside.as_bytes().to_vec(), after)
+        let after = match (first, quoted_end(rest)) {
+            ('\'', Some(end)) => {
+                words.push(rest.as_bytes()[1..end].to_vec());
+                &rest[end + 1..]
             }
-            '"' => unquote_prefix(rest)?,
+            ('"', Some(_)) => {
+                let (word, after) = unquote_prefix(rest)?;
+                words.push(word);
+                after
+            }
+            ('\'' | '"', None) => &rest[1..],
             _ => {
                 let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
-                (rest.as_bytes()[..end].to_vec(), &rest[end..])
+                words.push(rest.as_bytes()[..end].to_vec());
+                &rest[end..]
             }
         };
-        words.push(word);
         rest = after.trim_start();
     }
     Some(words)
+}
+
+/// Where the quote that `text` begins with ends.
+fn quoted_end(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let quote = *bytes.first()?;
+    let mut at = 1;
+    while let Some(&byte) = bytes.get(at) {
+        match byte {
+            _ if byte == quote => return Some(at),
+            b'\\' if quote == b'"' => at += 2,
+            _ => at += 1,
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -148,7 +169,7 @@ mod tests {
         for (bytes, text) in [
             (&b"foo"[..], r#""foo""#),
             (b"a\x01b", r#""a\x01b""#),
-            (b"\"\\", r#""\"\\""#),
+            (b"\"\\'", r#""\"\\'""#),
             (b"\x07\x08\x0c\n\r\t\x0b", r#""\a\b\f\n\r\t\v""#),
             (b"\xff\x00\x7f", r#""\xff\x00\x7f""#),
             ("é\u{301}世".as_bytes(), "\"é\u{301}世\""),
@@ -169,8 +190,10 @@ mod tests {
             [&b"put"[..], b"a \"b", b"c\n\0"]
         );
         assert_eq!(words(" "), Vec::<Vec<u8>>::new());
-        assert_eq!(split_words("put 'a"), None);
-        assert_eq!(split_words(r#"put "a"#), None);
+        assert_eq!(words("put 'a"), [&b"put"[..], b"a"]);
+        assert_eq!(words(r#""put a""b"c'd '"#), [&b"put a"[..], b"b", b"c'd"]);
+        assert_eq!(words(r#"put "a\""#), [&b"put"[..], b"a\\\""]);
+        assert_eq!(split_words(r#"put "a\q""#), None);
         assert_eq!(
             unquote_prefix(r#""\101\u00e9" x"#),
             Some(("A\u{e9}".into(), " x"))

@@ -4,6 +4,8 @@
 //! What they print, what they refuse and how they exit must be the same, apart from ids, times and sizes.
 #![expect(clippy::unwrap_used, reason = "a test")]
 
+mod formats;
+mod mistakes;
 mod outcome;
 mod script;
 
@@ -13,7 +15,7 @@ use std::process::{Command, Stdio};
 
 use harness::{Member, go, program};
 
-use crate::outcome::{Outcome, run};
+use crate::outcome::{Kind, Outcome, run};
 
 const SCRATCH: &str = env!("CARGO_TARGET_TMPDIR");
 
@@ -33,6 +35,36 @@ impl Ctl {
             member,
             folder,
         }
+    }
+
+    fn on(program: PathBuf, member: Member) -> Self {
+        Self {
+            program,
+            member,
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    /// Runs a line with its variables in front and its input behind `<<<`; `ENDPOINT` is the member's.
+    fn run_line(&self, line: &str) -> Outcome {
+        let (line, input) = line.split_once(" <<< ").unwrap_or((line, ""));
+        let bare = self.member.endpoint().replace("http://", "");
+        let line = line.replace("ENDPOINT", &bare);
+        let mut command = Command::new(&self.program);
+        command
+            .env("ETCDCTL_ENDPOINTS", self.member.endpoint())
+            .current_dir(self.folder.path());
+        let words = words(&line);
+        let is_variable = |word: &&String| word.starts_with("ETCDCTL_");
+        for variable in words.iter().take_while(is_variable) {
+            let (name, value) = variable.split_once('=').unwrap();
+            command.env(name, value);
+        }
+        command.args(words.iter().skip_while(is_variable));
+        if line.contains("--endpoints") {
+            command.env_remove("ETCDCTL_ENDPOINTS");
+        }
+        run(command, input).without(&self.secrets())
     }
 
     /// Runs a line of the script in the member's folder.
@@ -82,6 +114,53 @@ fn etcdctl_is_like_the_published_one() {
     }
     assert!(differences.is_empty(), "{}", differences.join("\n\n"));
     println!("{} command lines are the same", script::STEPS.len());
+}
+
+/// What is read from members of either kind is printed alike, in every format.
+#[test]
+fn formats_are_like_the_published_ones() {
+    let (ours, theirs) = programs();
+    for server in [None, Some(go::published("server", SCRATCH).unwrap())] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut member = Member::prepare(&folder.path().join("data"), folder.path()).unwrap();
+        member.set_program(server);
+        member.restart().unwrap();
+        let differences = formats::compare(&ours, &theirs, member);
+        assert!(differences.is_empty(), "{}", differences.join("\n\n"));
+    }
+}
+
+/// Mistakes end alike, and help names the same commands and flags.
+#[test]
+fn mistakes_are_told_like_by_the_published_one() {
+    let (ours, theirs) = programs();
+    let folder = tempfile::tempdir().unwrap();
+    let mut ctl = Ctl::on(ours.clone(), Member::start(folder.path(), &[]).unwrap());
+    assert_eq!(ctl.run("put foo bar", "").code, Some(0));
+    let help = mistakes::COMMANDS
+        .iter()
+        .map(|name| format!("{name} --help"));
+    let lines = mistakes::LINES.iter().map(ToString::to_string).chain(help);
+    let mut differences = Vec::new();
+    let mut count = 0;
+    for line in lines {
+        let mut tell = |program: &PathBuf| {
+            ctl.program.clone_from(program);
+            ctl.run_line(&line)
+        };
+        let (got, want) = (tell(&ours), tell(&theirs));
+        count += 1;
+        if !got.is_like(&want, Kind::Whole) {
+            differences.push(format!("etcdctl {line}\nours: {got}\ntheirs: {want}"));
+        }
+    }
+    assert!(differences.is_empty(), "{}", differences.join("\n\n"));
+    println!("{count} mistakes and help texts are the same");
+}
+
+fn programs() -> (PathBuf, PathBuf) {
+    let theirs = go::published("etcdctl", SCRATCH).unwrap();
+    (program("etcdctl").unwrap(), theirs)
 }
 
 /// A watch prints events as they come and goes on until it is told to end.

@@ -15,6 +15,8 @@ pub(crate) enum Kind {
     Unordered,
     /// The exit code and the error alone.
     Code,
+    /// All of it with what stands on stderr, but for logs and the sentences of help texts.
+    Whole,
 }
 
 /// What a program did.
@@ -74,6 +76,10 @@ impl Outcome {
             Kind::Numbers => without_numbers(&self.stdout) == without_numbers(&other.stdout),
             Kind::Unordered => lines(&self.stdout) == lines(&other.stdout),
             Kind::Code => true,
+            Kind::Whole => {
+                without_prose(&self.stdout) == without_prose(&other.stdout)
+                    && without_prose(&self.stderr) == without_prose(&other.stderr)
+            }
         };
         is_same && self.code == other.code && self.errors == other.errors
     }
@@ -85,6 +91,41 @@ impl Display for Outcome {
             .code
             .map_or("a signal".to_owned(), |code| code.to_string());
         write!(f, "exit {code}\n{}{}", self.stdout, self.stderr)
+    }
+}
+
+/// Without logs, and with flags and commands alone where they are explained: everybody explains in
+/// words of their own.
+fn without_prose(text: &str) -> String {
+    let is_log = |line: &&str| line.starts_with("{\"level\"") || line.starts_with("stty: ");
+    let lines: Vec<String> = text
+        .lines()
+        .filter(|line| !is_log(line))
+        .map(bare)
+        .collect();
+    let text = lines.join("\n");
+    match text.split_once("Usage:\n") {
+        // What a command is for stands before how it is used; a complaint is not explained.
+        Some((about, usage)) if !about.starts_with("Error:") => format!("Usage:\n{usage}"),
+        _ => text,
+    }
+}
+
+/// A line of a help text without what explains it.
+fn bare(line: &str) -> String {
+    let Some(text) = line.strip_prefix("  ") else {
+        return line.to_owned();
+    };
+    let text = text.trim_start();
+    let is_default = |text: &&str| text.ends_with(')');
+    let default = text.rsplit_once(" (default ").map(|(_, value)| value);
+    match text.chars().next() {
+        Some('-') => {
+            let flag = text.split_once("   ").map_or(text, |(flag, _)| flag);
+            format!("{flag} {}", default.filter(is_default).unwrap_or_default())
+        }
+        Some(_) if !text.starts_with("etcdctl") => text.split(' ').take(1).collect(),
+        _ => text.to_owned(),
     }
 }
 

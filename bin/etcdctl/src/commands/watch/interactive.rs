@@ -76,9 +76,8 @@ fn understand(line: &str, environment: &Environment) -> Result<Line, Exit> {
     let (first, rest) = match words.split_first() {
         Some((first, rest)) => (first.as_slice(), rest),
         None => {
-            return Ok(Line::Ignored(
-                ":  (watch and progress supported)".to_owned(),
-            ));
+            let text = format!(": {line} (watch and progress supported)");
+            return Ok(Line::Ignored(text));
         }
     };
     match (first, rest) {
@@ -115,6 +114,7 @@ mod tests {
     fn lines_are_understood_or_named() {
         for (line, text) in [
             ("", ":  (watch and progress supported)"),
+            ("'", ": ' (watch and progress supported)"),
             ("foo", " foo (only support watch)"),
             ("bad cmd", " bad cmd (only support watch)"),
             ("watch", " watch (command type or key is not provided)"),

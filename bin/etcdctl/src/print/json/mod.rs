@@ -51,6 +51,9 @@ fn value(writer: &mut Writer, answer: &Answer, hex: bool) {
             cluster::members(writer, list.header.as_ref(), &list.members, hex);
         }
         Answer::Health(list) => writer.array(list, maintenance::health),
+        // An empty list of Go that nothing was put into.
+        Answer::Status(list) if list.is_empty() => writer.raw("null"),
+        Answer::HashKv(list) if list.is_empty() => writer.raw("null"),
         Answer::Status(list) => writer.array(list, maintenance::status),
         Answer::HashKv(list) => writer.array(list, maintenance::hash_kv),
         Answer::MoveLeader(_, _, moved) => headed(writer, moved.header.as_ref()),
