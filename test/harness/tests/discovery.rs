@@ -7,7 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 use anyhow::{Result, ensure};
 use certificates::{Authority, Wish};
-use harness::{Member, ctl, free_port, program, tool};
+use harness::{Cluster, Member, ctl, free_port, program, tool};
 
 /// The variable that names the name server.
 const NAMESERVER: &str = "MAGNETITE_NAMESERVER";
@@ -229,6 +229,78 @@ fn etcdctl(server: &NameServer, line: &[&str]) -> Output {
         .env_clear()
         .env(NAMESERVER, &server.address);
     command.output().unwrap()
+}
+
+/// A proxy that only knows the domain; killed when dropped.
+struct Front(Child, String);
+
+impl Front {
+    fn start(server: &NameServer, command: &str, flags: &[&str]) -> Self {
+        let address = format!("127.0.0.1:{}", free_port().unwrap());
+        let child = Command::new(program("etcd").unwrap())
+            .args([command, "start", "--listen-addr", &address])
+            .arg(format!("--discovery-srv={DOMAIN}"))
+            .args(["--discovery-srv-name=blue", "--insecure-discovery"])
+            .args(flags)
+            .env_clear()
+            .env(NAMESERVER, &server.address)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        Self(child.unwrap(), format!("http://{address}"))
+    }
+}
+
+impl Drop for Front {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Proxies find the members; without records, or without any that they trust, they do not start.
+#[test]
+fn proxies_find_records() {
+    let dir = tempfile::tempdir().unwrap();
+    let cluster = Cluster::start(dir.path(), 3, &[]).unwrap();
+    let records: Vec<(String, u16)> = cluster
+        .endpoints()
+        .iter()
+        .map(|endpoint| endpoint.rsplit(':').next().unwrap().parse().unwrap())
+        .map(|port| ("etcd-client-blue".to_owned(), port))
+        .collect();
+    let server = NameServer::start(&records).unwrap();
+    for (command, flags) in [
+        ("gateway", &["--retry-delay=1s"][..]),
+        ("grpc-proxy", &["--advertise-client-url="][..]),
+    ] {
+        let front = Front::start(&server, command, flags);
+        let at = [front.1.clone()];
+        ctl::eventually("an answer", || ctl::run(&at, &["put", "k", command])).unwrap();
+        let told = ctl::run(&at, &["get", "k", "--print-value-only"]).unwrap();
+        assert_eq!(told.trim(), command);
+        let health = ctl::run(&at, &["endpoint", "health"]).unwrap();
+        assert!(health.contains("is healthy"), "{health}");
+        let list = ctl::run(&at, &["member", "list"]).unwrap();
+        assert_eq!(list.lines().count(), 3, "{list}");
+    }
+    // Whoever can answer for a name could be anybody, but for TLS.
+    for (command, flags) in [
+        ("gateway", "--discovery-srv-name=blue"),
+        ("grpc-proxy", "--discovery-srv-name=blue"),
+        ("gateway", "--discovery-srv-name=green"),
+        ("grpc-proxy", "--discovery-srv-name=green"),
+    ] {
+        let ended = Command::new(program("etcd").unwrap())
+            .args([command, "start", "--listen-addr=127.0.0.1:0", flags])
+            .arg(format!("--discovery-srv={DOMAIN}"))
+            .env_clear()
+            .env(NAMESERVER, &server.address)
+            .output()
+            .unwrap();
+        assert_eq!(ended.status.code(), Some(1), "{command} {flags}: {ended:?}");
+    }
 }
 
 /// Members and clients that only know a domain find the cluster.
