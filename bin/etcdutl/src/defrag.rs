@@ -92,9 +92,16 @@ fn file(path: &str, timeout: Duration) -> Result<(u64, u64)> {
         .with_context(|| format!("create {}", dir.describe(TEMPORARY)))?;
     let mut meter = Meter::new("defragmenting");
     let mut writer = Writer::new(copy, reader.page_size());
+    let mut done = 0;
     for (name, bucket) in reader.buckets()? {
-        writer.bucket(&name, bucket.items())?;
-        meter.step(1, 2);
+        let items = bucket.items().inspect(|item| {
+            let pair = item
+                .as_ref()
+                .map_or(0, |(key, value)| key.len() + value.len());
+            done += pair as u64;
+            meter.step(done, before);
+        });
+        writer.bucket(&name, items)?;
     }
     let after = writer.finish()?;
     dir.rename(TEMPORARY, "db")

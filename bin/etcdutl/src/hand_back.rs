@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail};
 use serde_json::json;
 
-use crate::log::info;
+use crate::log::{Meter, info};
 use crate::place::{directory, member_dirs, store_options};
 
 const PLACE: &str = "etcdutl/migrate";
@@ -39,7 +39,17 @@ pub(crate) fn run(order: &Order<'_>) -> Result<()> {
     let target = member_dirs(to, order.to_wal_dir.map(Path::new));
     let details = [("data-dir", json!(order.data_dir)), ("to", json!(order.to))];
     info(PLACE, "writing a data directory for etcd", &details);
-    let handed = convert::hand_back(&from, &target, store_options(), wal::Options::default())?;
+    let mut meter = Meter::new("writing");
+    let mut progress =
+        |revision: i64, of: i64| meter.step(revision.unsigned_abs(), of.unsigned_abs());
+    let handed = convert::hand_back(
+        &from,
+        &target,
+        store_options(),
+        wal::Options::default(),
+        &mut progress,
+    )?;
+    drop(meter);
     for path in [to, to.parent().unwrap_or(Path::new(""))] {
         directory(path)
             .sync_dir("")

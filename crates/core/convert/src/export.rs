@@ -34,6 +34,15 @@ type Pair = Result<(Bytes, Bytes), StoreFault>;
 /// # Errors
 /// [`ExportError`]; the file is of no use then.
 pub fn export(snapshot: &Snapshot, file: Arc<dyn File>) -> Result<u64, ExportError> {
+    export_seen(snapshot, file, &mut |_| {})
+}
+
+/// As [`export`], and tells of every revision before it is written.
+pub(crate) fn export_seen(
+    snapshot: &Snapshot,
+    file: Arc<dyn File>,
+    seen: &mut dyn FnMut(Revision),
+) -> Result<u64, ExportError> {
     let mut writer = boltfile::Writer::new(file, boltfile::PAGE_SIZE);
     for bucket in [
         Bucket::Alarm,
@@ -44,7 +53,13 @@ pub fn export(snapshot: &Snapshot, file: Arc<dyn File>) -> Result<u64, ExportErr
     ] {
         small(&mut writer, snapshot, bucket)?;
     }
-    writer.bucket(b"key", Records::of(snapshot).map(|found| found.map(pair)))?;
+    let records = Records::of(snapshot).inspect(|found| {
+        if let Ok(entry) = found {
+            seen(entry.revision);
+        }
+    });
+    let records = records.map(|found| found.map(pair));
+    writer.bucket(b"key", records)?;
     for bucket in [Bucket::Lease, Bucket::Members, Bucket::MembersRemoved] {
         small(&mut writer, snapshot, bucket)?;
     }

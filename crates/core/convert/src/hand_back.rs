@@ -11,11 +11,11 @@ use bytes::Bytes;
 use cluster::Membership;
 use disk::{Dir, OpenMode};
 use store::Bucket;
-use types::{Entry, EntryKind, HardState, Index, SnapshotMark};
+use types::{Entry, EntryKind, HardState, Index, Revision, SnapshotMark};
 use wal::{SnapFile, Start, snap_name};
 
 use crate::error::ExportError;
-use crate::export::export;
+use crate::export::export_seen;
 use crate::log::{Contents, LogError, MemberDirs};
 
 /// What was handed back.
@@ -79,7 +79,8 @@ pub enum HandBackError {
     Write(#[from] LogError),
 }
 
-/// Writes a data directory of etcd to `to` from the member in `from`, which must not run.
+/// Writes a data directory of etcd to `to` from the member in `from`, which must not run. `progress` hears
+/// up to which revision of how many the database is written.
 ///
 /// # Errors
 /// [`HandBackError`]; `to` is of no use then, `from` is as it was.
@@ -88,6 +89,7 @@ pub fn hand_back(
     to: &MemberDirs,
     store: store::Options,
     wal: wal::Options,
+    progress: &mut dyn FnMut(i64, i64),
 ) -> Result<HandedBack, HandBackError> {
     let has_store = from.member.exists("store").unwrap_or(false);
     if !has_store {
@@ -121,7 +123,9 @@ pub fn hand_back(
         .member
         .open("snap/db", OpenMode::CreateNew)
         .map_err(named("snap/db"))?;
-    let bytes = export(&snapshot, file)?;
+    let current = reader.revisions().current;
+    let mut seen = |revision: Revision| progress(revision.main, current);
+    let bytes = export_seen(&snapshot, file, &mut seen)?;
     let mark = (index > Index(0)).then(|| SnapshotMark {
         index,
         term,
@@ -153,7 +157,7 @@ pub fn hand_back(
     to.member.sync_dir("").map_err(named(""))?;
     Ok(HandedBack {
         consistent_index: index,
-        current_revision: reader.revisions().current,
+        current_revision: current,
         entries: after.len(),
         bytes,
     })

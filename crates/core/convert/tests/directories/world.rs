@@ -111,13 +111,17 @@ pub(crate) fn etcds() -> MemDir {
     let target = MemDir::new();
     target.create_dir_all("member").unwrap();
     target.sync_dir("").unwrap();
+    let mut told = Vec::new();
     let handed = hand_back(
         &dirs(&source),
         &dirs(&target),
         store_options(),
         wal_options(),
+        &mut |revision, of| told.push((revision, of)),
     );
     let handed = handed.unwrap();
+    // Whoever waits sees it grow up to the last one.
+    assert!(told.is_sorted() && told.last().is_some_and(|(revision, of)| revision == of));
     assert_eq!((handed.consistent_index, handed.entries), (APPLIED, 3));
     // Everything survives a power loss.
     target.crash(disk::Crash::LoseAll)
