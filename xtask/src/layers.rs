@@ -37,6 +37,8 @@ const SIBLINGS: &[(&str, &str)] = &[
     ("rpc", "tls"),
     ("server", "tls"),
     ("server", "profile"),
+    ("profile", "rpc"),
+    ("proxy", "profile"),
     ("client", "tls"),
     ("server", "transport"),
     ("transport", "rpc"),

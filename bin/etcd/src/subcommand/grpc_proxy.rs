@@ -67,7 +67,7 @@ fn run(values: &Values) -> ExitCode {
     FAILED.into()
 }
 
-/// Refuses what does not go together, and what is not built.
+/// Refuses what does not go together.
 fn check(values: &Values) -> Result<(), String> {
     let (prefix, ttl) = (values.text("resolver-prefix"), values.int("resolver-ttl"));
     if !prefix.is_empty() && ttl < 1 {
@@ -78,15 +78,6 @@ fn check(values: &Values) -> Result<(), String> {
     }
     if !prefix.is_empty() && values.text("advertise-client-url").is_empty() {
         return Err("invalid advertise-client-url \"\"".to_owned());
-    }
-    for name in ["enable-pprof"] {
-        if values.is_on(name) {
-            return Err(format!("etcd grpc-proxy: --{name} is not built yet"));
-        }
-    }
-    if !values.text("experimental-leasing-prefix").is_empty() {
-        let flag = "--experimental-leasing-prefix";
-        return Err(format!("etcd grpc-proxy: {flag} is not built yet"));
     }
     Ok(())
 }
@@ -139,6 +130,8 @@ fn config(values: &Values, log: &Logger) -> Result<Config, String> {
             .nodename()
             .to_string_lossy()
             .into_owned(),
+        leasing_prefix: values.text("experimental-leasing-prefix").to_owned(),
+        has_profiles: values.is_on("enable-pprof"),
         ordered: values.is_on("experimental-serializable-ordering"),
         logs_calls: values.is_on("experimental-enable-grpc-logging"),
     })

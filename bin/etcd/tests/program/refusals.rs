@@ -185,14 +185,6 @@ fn subcommands() {
         ("--resolver-prefix p", "invalid resolver-ttl 0"),
         ("--resolver-ttl 5", "invalid resolver-prefix \"\""),
         (
-            "--enable-pprof",
-            "etcd grpc-proxy: --enable-pprof is not built yet",
-        ),
-        (
-            "--experimental-leasing-prefix p",
-            "etcd grpc-proxy: --experimental-leasing-prefix is not built yet",
-        ),
-        (
             "--tls-min-version TLS1.1",
             "tls-min-version is invalid: unexpected TLS version \"TLS1.1\" (must be one of: TLS1.2, TLS1.3)",
         ),

@@ -7,6 +7,7 @@
 
 pub mod cpu;
 pub mod heap;
+pub mod http;
 mod messages;
 mod pprof;
 

@@ -2,6 +2,7 @@
 //! proxy shares between callers, and what it must not.
 
 mod front;
+mod leasing;
 
 use std::time::{Duration, Instant};
 
@@ -45,6 +46,13 @@ fn go_clients_through_the_gateway() {
 #[test]
 fn go_clients_through_the_proxy() {
     go_through("grpc-proxy --advertise-client-url=", ALL);
+}
+
+/// Everything that is written respects owners, and what is read comes from them.
+#[test]
+fn go_clients_through_a_leasing_proxy() {
+    let leasing = "grpc-proxy --advertise-client-url= --experimental-leasing-prefix=own/";
+    go_through(leasing, &["Concurrency", "Recipes"]);
 }
 
 #[test]

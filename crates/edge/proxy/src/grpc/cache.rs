@@ -56,6 +56,17 @@ pub(super) struct Touched {
     pub(super) range_end: Bytes,
 }
 
+impl Touched {
+    /// Whether a key is in the range.
+    pub(super) fn holds(&self, key: &[u8]) -> bool {
+        match &*self.range_end {
+            b"" => *self.key == *key,
+            b"\0" => *self.key <= *key,
+            end => *self.key <= *key && key < end,
+        }
+    }
+}
+
 impl Cache {
     /// The answer to a request, if there is one that may still be given.
     pub(super) fn get(&self, request: &Bytes) -> Option<Bytes> {

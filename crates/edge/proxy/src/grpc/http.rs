@@ -23,11 +23,16 @@ const METRICS_TYPE: HeaderValue =
 pub(super) struct Http {
     backend: Arc<Backend>,
     metrics: Metrics,
+    has_profiles: bool,
 }
 
 impl Http {
-    pub(super) fn new(backend: Arc<Backend>, metrics: Metrics) -> Self {
-        Self { backend, metrics }
+    pub(super) fn new(backend: Arc<Backend>, metrics: Metrics, has_profiles: bool) -> Self {
+        Self {
+            backend,
+            metrics,
+            has_profiles,
+        }
     }
 
     async fn answer(&self, request: HttpRequest) -> HttpResponse {
@@ -44,6 +49,9 @@ impl Http {
                 Ok(text) => replies::with_type(StatusCode::OK, METRICS_TYPE, text),
                 Err(error) => replies::error(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
             },
+            path if self.has_profiles && profile::http::is_profile(path) => {
+                profile::http::answer(path, &request.query()).await
+            }
             _ => replies::not_found(),
         }
     }

@@ -7,11 +7,13 @@ use proto::error::Error;
 use proto::etcdserverpb::{
     CompactionRequest, DeleteRangeRequest, DeleteRangeResponse, PutRequest, PutResponse,
     RangeRequest, RangeResponse, RangeStreamResponse, TxnRequest, TxnResponse, request_op,
+    response_op,
 };
 use rpc::{Outbound, Status};
 
 use super::cache::Touched;
 use super::failure::status;
+use super::leasing::Leasing;
 use super::services::{Services, decode, encode};
 use super::who::Who;
 
@@ -19,7 +21,7 @@ const RANGE: &str = "/etcdserverpb.KV/Range";
 const RANGE_STREAM: &str = "/etcdserverpb.KV/RangeStream";
 const PUT: &str = "/etcdserverpb.KV/Put";
 const DELETE_RANGE: &str = "/etcdserverpb.KV/DeleteRange";
-const TXN: &str = "/etcdserverpb.KV/Txn";
+pub(super) const TXN: &str = "/etcdserverpb.KV/Txn";
 const COMPACT: &str = "/etcdserverpb.KV/Compact";
 /// How often another member is asked when one is behind an earlier answer.
 const ORDER_TRIES: usize = 5;
@@ -34,6 +36,12 @@ impl Services {
         request: Bytes,
     ) -> Result<Bytes, Status> {
         let mut decoded: RangeRequest = decode(request.clone())?;
+        if let Some(leasing) = self.leasing(who)
+            && Leasing::concerns(&decoded)
+            && let Some(answer) = self.leased_range(leasing, client, &decoded).await?
+        {
+            return Ok(answer);
+        }
         let is_local = decoded.serializable;
         let is_kept = who.is_nobody();
         // Whatever was asked for, the answer is good for who does not need the newest.
@@ -114,8 +122,21 @@ impl Services {
         Ok(())
     }
 
-    pub(super) async fn put(&self, client: &Client, request: Bytes) -> Result<Bytes, Status> {
+    pub(super) async fn put(
+        &self,
+        client: &Client,
+        who: &Who,
+        request: Bytes,
+    ) -> Result<Bytes, Status> {
         let mut decoded: PutRequest = decode(request.clone())?;
+        if let Some(leasing) = self.leasing(who) {
+            let touched = [Touched {
+                key: decoded.key.clone(),
+                range_end: Bytes::new(),
+            }];
+            let change = request_op::Request::RequestPut(decoded);
+            return self.guarded(leasing, client, change, &touched).await;
+        }
         let inside = self.enter(request, &mut decoded, |namespace, request| {
             namespace.put(request)
         })?;
@@ -130,9 +151,18 @@ impl Services {
     pub(super) async fn delete_range(
         &self,
         client: &Client,
+        who: &Who,
         request: Bytes,
     ) -> Result<Bytes, Status> {
         let mut decoded: DeleteRangeRequest = decode(request.clone())?;
+        if let Some(leasing) = self.leasing(who) {
+            let touched = [Touched {
+                key: decoded.key.clone(),
+                range_end: decoded.range_end.clone(),
+            }];
+            let change = request_op::Request::RequestDeleteRange(decoded);
+            return self.guarded(leasing, client, change, &touched).await;
+        }
         let inside = self.enter(request, &mut decoded, |namespace, request| {
             namespace.delete_range(request)
         })?;
@@ -144,8 +174,21 @@ impl Services {
         self.leave::<DeleteRangeResponse>(answer, |namespace, answer| namespace.deleted(answer))
     }
 
-    pub(super) async fn txn(&self, client: &Client, request: Bytes) -> Result<Bytes, Status> {
+    pub(super) async fn txn(
+        &self,
+        client: &Client,
+        who: &Who,
+        request: Bytes,
+    ) -> Result<Bytes, Status> {
         let mut decoded: TxnRequest = decode(request.clone())?;
+        if let Some(leasing) = self.leasing(who) {
+            let mut touched = Vec::new();
+            written(&decoded, &mut touched);
+            if !touched.is_empty() {
+                let change = request_op::Request::RequestTxn(decoded);
+                return self.guarded(leasing, client, change, &touched).await;
+            }
+        }
         let inside = self.enter(request, &mut decoded, |namespace, request| {
             namespace.txn(request)
         })?;
@@ -176,6 +219,39 @@ impl Services {
             self.shared.cache.invalidate(touched);
         }
         answer.map_err(status)
+    }
+
+    /// What is owned, for those who are answered from it.
+    fn leasing(&self, who: &Who) -> Option<&Leasing> {
+        let leasing = self.shared.leasing.as_deref();
+        leasing.filter(|_| who.is_nobody())
+    }
+
+    /// A write that respects the owners of its keys.
+    async fn guarded(
+        &self,
+        leasing: &Leasing,
+        client: &Client,
+        change: request_op::Request,
+        touched: &[Touched],
+    ) -> Result<Bytes, Status> {
+        let outcome = self.leased_write(leasing, client, change, touched).await;
+        self.shared.cache.invalidate(touched);
+        let outcome = outcome?;
+        let header = outcome.header;
+        let response = outcome.responses.into_iter().next();
+        match response.and_then(|operation| operation.response) {
+            Some(response_op::Response::ResponsePut(answer)) => {
+                Ok(encode(&PutResponse { header, ..answer }))
+            }
+            Some(response_op::Response::ResponseDeleteRange(answer)) => {
+                Ok(encode(&DeleteRangeResponse { header, ..answer }))
+            }
+            Some(response_op::Response::ResponseTxn(answer)) => {
+                Ok(encode(&TxnResponse { header, ..answer }))
+            }
+            _ => Err(undecodable_answer()),
+        }
     }
 
     /// A request with the namespace before its keys; the bytes as they came where there is none.

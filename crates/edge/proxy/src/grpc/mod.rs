@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! callers ─▶ connection threads ─▶ Services ─▶ Backend ─▶ members
-//!                                    │  └─ Cache: reads that need not be the newest
+//!                                    ├─ Cache: reads that need not be the newest
+//!                                    ├─ Leasing: reads of keys that this proxy owns
 //!                                    └─ Groups, Renewals: one stream for many, on a thread of their own
 //! ```
 //!
@@ -14,6 +15,7 @@ mod cache;
 mod failure;
 mod http;
 mod kv;
+mod leasing;
 mod metrics;
 mod namespace;
 mod registry;

@@ -34,7 +34,7 @@ impl Namespace {
         *key = whole.freeze();
     }
 
-    fn enter_range(&self, key: &mut Bytes, range_end: &mut Bytes) {
+    pub(super) fn enter_range(&self, key: &mut Bytes, range_end: &mut Bytes) {
         self.enter(key);
         if range_end == FROM_KEY {
             *range_end = self.end();

@@ -14,6 +14,7 @@ use tokio::sync::{oneshot, watch};
 use super::backend::{self, Backend};
 use super::cache::Cache;
 use super::http::Http;
+use super::leasing::Leasing;
 use super::metrics::Metrics;
 use super::namespace::Namespace;
 use super::registry::{Registry, Resolver};
@@ -41,6 +42,10 @@ pub struct Config {
     pub resolver: Option<Resolver>,
     /// What this machine is called.
     pub host_name: String,
+    /// The prefix of the keys by which proxies own others; empty for none.
+    pub leasing_prefix: String,
+    /// Whether profiles are served beside metrics and health.
+    pub has_profiles: bool,
     /// Whether no answer may be older than an earlier one.
     pub ordered: bool,
     /// Whether every call is written to the log.
@@ -78,6 +83,9 @@ impl GrpcProxy {
     /// # Errors
     /// [`ProxyError`].
     pub fn start(config: Config) -> Result<Self, ProxyError> {
+        if config.has_profiles {
+            profile::heap::switch_on();
+        }
         let (address, security) = config.listen;
         let listener = Listener::bind(&address, SocketOptions::default())?;
         let address = listener.address().clone().secured(address.is_secured());
@@ -107,8 +115,17 @@ impl GrpcProxy {
             hub.runtime.clone(),
             Arc::clone(&cache),
         );
+        let namespace = Arc::new(Namespace::new(&config.namespace));
+        let leasing = (!config.leasing_prefix.is_empty()).then(|| {
+            let (leasing, releases) = Leasing::new(&config.leasing_prefix, &namespace);
+            let leasing = Arc::new(leasing);
+            let keep = Arc::clone(&leasing).keep(Arc::clone(&hub.backend), releases);
+            hub.runtime.spawn(keep);
+            leasing
+        });
         let shared = Arc::new(Shared {
-            namespace: Arc::new(Namespace::new(&config.namespace)),
+            namespace,
+            leasing,
             cache,
             groups: Arc::new(groups),
             renewals: Arc::new(Renewals::new(Arc::clone(&hub.backend), hub.runtime.clone())),
@@ -125,7 +142,7 @@ impl GrpcProxy {
                 let own = own.map_or_else(|_| Arc::clone(&hub.backend), Arc::new);
                 rpc::Services {
                     grpc: Services::new(Arc::clone(&shared), Arc::clone(&own)).into(),
-                    http: Http::new(own, metrics.clone()).into(),
+                    http: Http::new(own, metrics.clone(), config.has_profiles).into(),
                 }
             }
         })?;

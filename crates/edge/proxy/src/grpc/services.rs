@@ -24,6 +24,7 @@ use rpc::{Call, Handler, Inbound, Outbound, Status};
 use super::backend::Backend;
 use super::cache::Cache;
 use super::failure::status;
+use super::leasing::Leasing;
 use super::namespace::Namespace;
 use super::registry::Registry;
 use super::renewals::Renewals;
@@ -38,6 +39,8 @@ pub(super) struct Shared {
     pub(super) groups: Arc<watch::groups::Groups>,
     pub(super) renewals: Arc<Renewals>,
     pub(super) registry: Arc<Registry>,
+    /// The keys that are owned, where that is wanted.
+    pub(super) leasing: Option<Arc<Leasing>>,
     /// The newest revision that anybody has seen, where none may see an older one.
     pub(super) order: Option<AtomicI64>,
     /// Whether every call is written to the log.
@@ -86,15 +89,18 @@ impl Services {
         let client = &self.client(&who, call)?;
         match routed.route {
             Route::Range => self.range(client, &who, request).await,
-            Route::Put => self.put(client, request).await,
-            Route::DeleteRange => self.delete_range(client, request).await,
-            Route::Txn => self.txn(client, request).await,
+            Route::Put => self.put(client, &who, request).await,
+            Route::DeleteRange => self.delete_range(client, &who, request).await,
+            Route::Txn => self.txn(client, &who, request).await,
             Route::Compact => self.compact(client, request).await,
             Route::MemberList => self.member_list(routed, client, request).await,
             // Who may read what is decided anew.
             Route::AuthEnable => {
                 let answer = client.relay(&routed.path, false, request).await;
                 self.shared.cache.clear();
+                if let Some(leasing) = &self.shared.leasing {
+                    leasing.clear();
+                }
                 answer.map_err(status)
             }
             Route::Relayed { repeatable } => {

@@ -3,7 +3,6 @@
 mod debug;
 mod health;
 mod peer;
-mod pprof;
 mod version;
 
 use std::rc::Rc;
@@ -90,8 +89,8 @@ impl Http {
                 false => replies::method_not_allowed("GET"),
             },
             _ if is_metrics_port => replies::not_found(),
-            _ if self.profiles && pprof::is_profile(&path) => match is_get {
-                true => pprof::answer(&path, &request.query()).await,
+            _ if self.profiles && profile::http::is_profile(&path) => match is_get {
+                true => profile::http::answer(&path, &request.query()).await,
                 false => replies::method_not_allowed("GET"),
             },
             "/openapi.json" if self.gateway.is_some() && is_get => {

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use http::StatusCode;
 use http::header::{CONTENT_DISPOSITION, HeaderValue};
-use profile::cpu::{self, CpuError, Running};
-use profile::heap;
 use rpc::{HttpResponse, replies};
+
+use crate::cpu::{self, CpuError, Running};
+use crate::heap;
 
 const ROOT: &str = "/debug/pprof";
 /// How long the CPU is looked at when nobody says.
@@ -26,13 +27,14 @@ goroutine, threadcreate, block, mutex and trace are about Go's runtime, which is
 ";
 
 /// Whether the path is answered here.
-pub(super) fn is_profile(path: &str) -> bool {
+#[must_use]
+pub fn is_profile(path: &str) -> bool {
     path.strip_prefix(ROOT)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Answers a request for a profile.
-pub(super) async fn answer(path: &str, query: &[(String, String)]) -> HttpResponse {
+pub async fn answer(path: &str, query: &[(String, String)]) -> HttpResponse {
     match path.strip_prefix(ROOT).unwrap_or_default() {
         "" | "/" => text(StatusCode::OK, INDEX),
         "/profile" => cpu_time(query).await,
@@ -81,8 +83,14 @@ async fn cpu_time(query: &[(String, String)]) -> HttpResponse {
             text(StatusCode::INTERNAL_SERVER_ERROR, &reason)
         }
         Err(error) => {
-            let reason = crate::engine::describe(&error);
-            text(StatusCode::INTERNAL_SERVER_ERROR, &format!("{reason}\n"))
+            let source = std::error::Error::source(&error);
+            let why = source
+                .map(|source| format!(": {source}"))
+                .unwrap_or_default();
+            text(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                &format!("{error}{why}\n"),
+            )
         }
     }
 }
