@@ -65,6 +65,20 @@ impl Touched {
             end => *self.key <= *key && key < end,
         }
     }
+
+    /// The least range that holds all these; none of no range.
+    pub(super) fn covering(ranges: &[Self]) -> Option<Self> {
+        let key = ranges.iter().map(|range| &range.key).min()?.clone();
+        let end = |range: &Self| match &*range.range_end {
+            b"" => Some(Bytes::from([&range.key, &b"\0"[..]].concat())),
+            b"\0" => None,
+            _ => Some(range.range_end.clone()),
+        };
+        let ends: Option<Vec<Bytes>> = ranges.iter().map(end).collect();
+        let last = ends.and_then(|ends| ends.into_iter().max());
+        let range_end = last.unwrap_or(Bytes::from_static(b"\0"));
+        Some(Self { key, range_end })
+    }
 }
 
 impl Cache {

@@ -11,6 +11,7 @@ use proto::etcdserverpb::{
     compare::{CompareResult, CompareTarget, TargetUnion},
     request_op, response_op,
 };
+use proto::limits::MAX_TXN_OPS;
 use proto::mvccpb::KeyValue;
 use rpc::Status;
 
@@ -90,7 +91,7 @@ impl Services {
     ) -> Result<TxnResponse, Status> {
         let _write = leasing.begin_write(touched);
         let deadline = Instant::now() + PATIENCE;
-        let owners: Vec<Touched> = touched.iter().map(|range| leasing.owners(range)).collect();
+        let owners = leasing.guards(touched, &change);
         loop {
             let mut freed = leasing.freed.subscribe();
             if let Some(done) = self.write_own(leasing, client, &change, touched).await? {
@@ -223,6 +224,21 @@ impl Leasing {
         owner
     }
 
+    /// The owner keys that must not be there for a change to be made. Each range of them counts as an
+    /// operation, and members take only so many: owners of other keys are asked as well rather than
+    /// a large transaction refused.
+    pub(super) fn guards(&self, touched: &[Touched], change: &request_op::Request) -> Vec<Touched> {
+        let owners: Vec<Touched> = touched.iter().map(|range| self.owners(range)).collect();
+        let operations = match change {
+            request_op::Request::RequestTxn(txn) => depth(txn),
+            _ => 1,
+        };
+        match Touched::covering(&owners) {
+            Some(all) if owners.len() + operations > MAX_TXN_OPS => vec![all],
+            _ => owners,
+        }
+    }
+
     /// The owner keys of a range.
     fn owners(&self, range: &Touched) -> Touched {
         let mut owners = range.clone();
@@ -243,6 +259,17 @@ impl Drop for Asking<'_> {
     fn drop(&mut self) {
         self.leasing.forget_asked(self.key);
     }
+}
+
+/// Operations of a transaction and of the largest within it, as members count them.
+fn depth(txn: &TxnRequest) -> usize {
+    let all = txn.success.iter().chain(&txn.failure);
+    let inner = all.filter_map(|operation| match &operation.request {
+        Some(request_op::Request::RequestTxn(inner)) => Some(depth(inner)),
+        _ => None,
+    });
+    let widest = txn.compare.len().max(txn.success.len());
+    widest.max(txn.failure.len()) + inner.max().unwrap_or(0)
 }
 
 /// Whether the keys of a range were created at a revision; none is created at 0.

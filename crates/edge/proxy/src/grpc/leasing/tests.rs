@@ -1,7 +1,9 @@
 //! The table of owned keys, without members.
 
 use bytes::Bytes;
-use proto::etcdserverpb::{RangeRequest, RangeResponse};
+use proto::etcdserverpb::{
+    PutRequest, RangeRequest, RangeResponse, RequestOp, TxnRequest, request_op,
+};
 use proto::mvccpb::KeyValue;
 
 use super::*;
@@ -136,4 +138,40 @@ fn only_keys_as_they_are_concern_owners() {
     ] {
         assert!(!Leasing::concerns(&other));
     }
+}
+
+/// Members refuse a transaction of too many operations, and each guard is one.
+#[test]
+fn guards_of_large_transactions_are_one() {
+    let (leasing, _releases) = leasing();
+    let puts = |count: usize| {
+        let operation = RequestOp {
+            request: Some(request_op::Request::RequestPut(PutRequest::default())),
+        };
+        request_op::Request::RequestTxn(TxnRequest {
+            success: vec![operation; count],
+            ..TxnRequest::default()
+        })
+    };
+    let touched: Vec<Touched> = ["b", "a", "c"]
+        .map(|key| Touched {
+            key: key.into(),
+            range_end: Bytes::new(),
+        })
+        .into();
+    let keys = |guards: Vec<Touched>| -> Vec<(Bytes, Bytes)> {
+        let pairs = guards.into_iter();
+        pairs.map(|guard| (guard.key, guard.range_end)).collect()
+    };
+    assert_eq!(leasing.guards(&touched, &puts(125)).len(), 3);
+    assert_eq!(
+        keys(leasing.guards(&touched, &puts(126))),
+        [("own/a".into(), "own/c\0".into())]
+    );
+    let from = Touched {
+        key: "d".into(),
+        range_end: "\0".into(),
+    };
+    let guards = keys(leasing.guards(&[touched[0].clone(), from], &puts(127)));
+    assert_eq!(guards, [("own/b".into(), "own0".into())]);
 }
