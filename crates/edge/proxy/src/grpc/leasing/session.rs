@@ -32,7 +32,7 @@ impl Leasing {
         let Releases(mut releases) = releases;
         loop {
             let client = backend.client();
-            if let Err(error) = self.hold(&client, &mut releases).await {
+            if let Err(error) = Box::pin(self.hold(&client, &mut releases)).await {
                 tracing::warn!(%error, "cannot own keys");
             }
             self.clear();
