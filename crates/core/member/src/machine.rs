@@ -18,14 +18,6 @@ const REMOVED_TIMEOUTS: u64 = 2;
 /// Election timeouts for which it stays as a leader that finds no successor.
 const REMOVED_LEADER_TIMEOUTS: u64 = 60;
 
-/// When this member was removed, in ticks.
-#[derive(Debug)]
-struct Removed {
-    since: u64,
-    /// Since when it does not lead.
-    idle_since: u64,
-}
-
 /// Everything that can happen to a member.
 #[derive(Debug)]
 pub enum Input {
@@ -134,8 +126,8 @@ pub struct Member {
     /// Ticks since the start.
     now: u64,
     is_receiving: bool,
-    /// The removal of this member, until it has ended.
-    removed: Option<Removed>,
+    /// Since when this member is removed, until it has ended.
+    removed: Option<u64>,
     election_ticks: u64,
     request_ticks: u64,
     read_retry_ticks: u64,
@@ -263,12 +255,6 @@ impl Member {
     #[must_use]
     pub fn committed(&self) -> Index {
         self.committed
-    }
-
-    /// Whether this member has carried out its own removal, and ends when the others can do without it.
-    #[must_use]
-    pub fn is_leaving(&self) -> bool {
-        self.removed.is_some()
     }
 
     /// Whether this member learns.
@@ -490,10 +476,7 @@ impl Member {
             }
             let removes_self = (raft::ChangeKind::Remove, self.id);
             if change.changes.contains(&removes_self) {
-                self.removed = Some(Removed {
-                    since: self.now,
-                    idle_since: self.now,
-                });
+                self.removed = Some(self.now);
             }
         }
         self.applied = self.applied.max(index);
@@ -503,18 +486,13 @@ impl Member {
     /// Whether this member was removed and has nothing left to do. The others may need it to learn of
     /// its removal, most of all a leader: who does not know yet believes to need its vote.
     fn is_to_end(&mut self) -> bool {
-        let Some(removed) = &mut self.removed else {
-            return false;
+        let timeouts = match self.leadership.is_self {
+            true => REMOVED_LEADER_TIMEOUTS,
+            false => REMOVED_TIMEOUTS,
         };
-        if self.leadership.is_self {
-            removed.idle_since = self.now;
-        }
-        let is_over = self.now >= removed.idle_since + REMOVED_TIMEOUTS * self.election_ticks
-            || self.now >= removed.since + REMOVED_LEADER_TIMEOUTS * self.election_ticks;
-        if is_over {
-            self.removed = None;
-        }
-        is_over
+        let (now, patience) = (self.now, timeouts * self.election_ticks);
+        let is_over = |since: &mut u64| now >= *since + patience;
+        self.removed.take_if(is_over).is_some()
     }
 
     fn follow_conf(&mut self) {

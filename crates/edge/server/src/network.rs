@@ -8,7 +8,7 @@ use raft::Message;
 use transport::{Connector, Inbox, StartError, Transport};
 use types::MemberId;
 
-use crate::engine::{Database, Inbound, Opened, Peers};
+use crate::engine::{Database, End, Inbound, Opened, Peers};
 
 /// What a connection to another member may take beside an election timeout.
 const DIAL: Duration = Duration::from_secs(1);
@@ -98,6 +98,6 @@ impl Inbox for Inbound {
     }
 
     fn removed_from_cluster(&self) {
-        Self::removed_from_cluster(self);
+        self.end(End::Removed);
     }
 }

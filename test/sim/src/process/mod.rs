@@ -202,11 +202,6 @@ impl Process {
     }
 
     /// Connections to another member are refused.
-    /// Whether it ends when others say that it was removed: neither does it know by itself, nor lead.
-    pub(crate) fn is_left_behind(&self) -> bool {
-        self.status.leader != self.id && !self.member.is_leaving()
-    }
-
     pub(crate) fn gone(&mut self, id: MemberId, sim: &mut Sim) {
         self.tell_raft(RaftInput::Gone(id), sim);
     }

@@ -5,7 +5,6 @@ use disk::{Crash, Faults};
 use super::World;
 use crate::client::Errand;
 use crate::network::Slot;
-use crate::process::Process;
 use crate::queue::{SECOND, Time};
 use crate::sim::Event;
 use crate::violation::{Checked, Violation};
@@ -51,17 +50,14 @@ impl World {
         Ok(())
     }
 
-    /// Members that were removed without learning of it are told by the others' transport. Those who
-    /// know end by themselves, when the others can do without them.
+    /// Members that were removed without learning of it are told by the others' transport.
     fn stop_removed(&mut self) {
         for slot in 0..self.nodes.len() {
             let id = self.nodes[slot].identity.id;
             let is_removed = self
                 .newest_membership()
                 .is_some_and(|(_, m)| m.is_removed(id));
-            let process = self.nodes[slot].process.as_ref();
-            let ends = process.is_none_or(Process::is_left_behind);
-            if is_removed && ends && self.nodes[slot].is_wanted {
+            if is_removed && self.nodes[slot].is_wanted {
                 self.nodes[slot].is_wanted = false;
                 self.end(slot, Crash::KeepAll, "was removed, as others say");
             }

@@ -9,6 +9,7 @@ use disk::File;
 use raft::{Message, MessageKind};
 use types::{ClusterId, MemberId};
 
+use super::ending::End;
 use super::raft_thread::RaftInput;
 use super::receive;
 use super::shared::Engine;
@@ -70,9 +71,9 @@ impl Inbound {
         self.0.snapshot_sent(peer, delivered);
     }
 
-    /// A peer says that this member was removed: it ends, unless it knows and the others need it.
-    pub fn removed_from_cluster(&self) {
-        self.0.raft_inbox().push(RaftInput::Removed);
+    /// This member ends.
+    pub fn end(&self, reason: End) {
+        self.0.ending().set(reason);
     }
 
     /// Whether the id was a member once and can never be one again.

@@ -52,8 +52,6 @@ pub(crate) enum RaftInput {
     Unreachable(MemberId),
     /// Nobody listens any more where a peer was.
     Gone(MemberId),
-    /// A peer says that this member was removed.
-    Removed,
     /// A snapshot to a peer was delivered, or was not.
     SnapshotSent { to: MemberId, delivered: bool },
     /// Another member is to lead.
@@ -76,8 +74,6 @@ pub(crate) struct RaftThread {
     pub(crate) ticks_skipped: u32,
     /// A snapshot that consensus was told of in this turn.
     pub(crate) received: Option<Index>,
-    /// Whether a peer says that this member was removed.
-    pub(crate) is_removed: bool,
 }
 
 impl RaftThread {
@@ -146,7 +142,6 @@ impl RaftThread {
                 }
                 RaftInput::Unreachable(peer) => self.member.handle(Input::Unreachable(peer)),
                 RaftInput::Gone(peer) => self.member.handle(Input::Gone(peer)),
-                RaftInput::Removed => self.is_removed = true,
                 RaftInput::SnapshotSent { to, delivered } => {
                     self.member.handle(Input::SnapshotSent { to, delivered });
                 }
@@ -208,17 +203,10 @@ impl RaftThread {
         for id in reads {
             answers.add(id, Letter::ReadConfirmed(id));
         }
-        if removed || self.is_left_behind() {
-            self.is_removed = false;
+        if removed {
             self.engine.ending().set(End::Removed);
         }
         more
-    }
-
-    /// Whether this member was removed and learns it only from others. Who knows it by itself, or leads
-    /// and will, may be needed by those who do not know yet, and ends when it is not.
-    fn is_left_behind(&self) -> bool {
-        self.is_removed && !self.engine.is_leader() && !self.member.is_leaving()
     }
 
     /// Tells consensus of a snapshot whose store is ready.

@@ -317,7 +317,6 @@ impl Opened {
                 false => 0,
             },
             received: None,
-            is_removed: false,
         };
         let stop = Arc::new(AtomicBool::new(false));
         Ok(Running {
