@@ -13,10 +13,6 @@ use crate::waiting::{Request, Waiting};
 
 /// Entries of one forwarded message, in bytes; one entry may exceed it alone.
 const FORWARD_BYTES: usize = 1 << 20;
-/// Election timeouts for which a removed member stays.
-const REMOVED_TIMEOUTS: u64 = 2;
-/// Election timeouts for which it stays as a leader that finds no successor.
-const REMOVED_LEADER_TIMEOUTS: u64 = 60;
 
 /// Everything that can happen to a member.
 #[derive(Debug)]
@@ -126,8 +122,8 @@ pub struct Member {
     /// Ticks since the start.
     now: u64,
     is_receiving: bool,
-    /// Since when this member is removed, until it has ended.
-    removed: Option<u64>,
+    /// When this member ends because it was removed.
+    ends: Option<u64>,
     election_ticks: u64,
     request_ticks: u64,
     read_retry_ticks: u64,
@@ -161,7 +157,7 @@ impl Member {
             refused: Vec::new(),
             now: 0,
             is_receiving: false,
-            removed: None,
+            ends: None,
             election_ticks,
             request_ticks: config.request_ticks,
             read_retry_ticks: config.read_retry_ticks,
@@ -239,7 +235,7 @@ impl Member {
             refused: std::mem::take(&mut self.refused),
             mark,
             leadership,
-            removed: self.is_to_end(),
+            removed: self.ends.take_if(|ends| *ends <= self.now).is_some(),
         }
     }
 
@@ -476,23 +472,12 @@ impl Member {
             }
             let removes_self = (raft::ChangeKind::Remove, self.id);
             if change.changes.contains(&removes_self) {
-                self.removed = Some(self.now);
+                // The others may need this member to learn that it was removed.
+                self.ends = Some(self.now + 2 * self.election_ticks);
             }
         }
         self.applied = self.applied.max(index);
         self.raft.applied(index);
-    }
-
-    /// Whether this member was removed and has nothing left to do. The others may need it to learn of
-    /// its removal, most of all a leader: who does not know yet believes to need its vote.
-    fn is_to_end(&mut self) -> bool {
-        let timeouts = match self.leadership.is_self {
-            true => REMOVED_LEADER_TIMEOUTS,
-            false => REMOVED_TIMEOUTS,
-        };
-        let (now, patience) = (self.now, timeouts * self.election_ticks);
-        let is_over = |since: &mut u64| now >= *since + patience;
-        self.removed.take_if(is_over).is_some()
     }
 
     fn follow_conf(&mut self) {
