@@ -306,6 +306,10 @@ impl<'a> Attempts<'a> {
         let Some(deadline) = self.client.deadline else {
             return Ok(work.await);
         };
+        // A timer may ring a millisecond late: an answer that came meanwhile came too late, too.
+        if Instant::now() >= deadline {
+            return Err(self.late());
+        }
         let outcome = timeout_at(deadline, work).await;
         outcome.map_err(|_| self.late())
     }

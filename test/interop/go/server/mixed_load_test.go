@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -225,7 +224,7 @@ func (l *load) watch(client *clientv3.Client) {
 func (w *watcher) follow(l *load, client *clientv3.Client) (again bool) {
 	for answer := range client.Watch(l.ctx, "", clientv3.WithPrefix(), clientv3.WithRev(w.next())) {
 		err := answer.Err()
-		if errors.Is(rpctypes.Error(err), rpctypes.ErrInvalidAuthToken) || isLearner(err) {
+		if isUnknownToken(err) || isLearner(err) {
 			again = !l.count(status.Error(codes.Unavailable, "a watch: "+err.Error()))
 		} else if err != nil && l.ctx.Err() == nil {
 			l.fault("watch: %v", err)
@@ -233,6 +232,11 @@ func (w *watcher) follow(l *load, client *clientv3.Client) (again bool) {
 		w.take(l, answer.Events)
 	}
 	return again && l.ctx.Err() == nil
+}
+
+// isUnknownToken goes by the text, because clientv3 passes some errors on as they came.
+func isUnknownToken(err error) bool {
+	return err != nil && strings.Contains(err.Error(), rpctypes.ErrInvalidAuthToken.Error())
 }
 
 func isLearner(err error) bool {
