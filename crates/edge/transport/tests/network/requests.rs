@@ -1,6 +1,6 @@
 //! Single requests to other members.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::thread;
 use std::time::Duration;
@@ -59,6 +59,8 @@ fn failures() {
     let endless = format!("http://{}", listener.local_addr().unwrap());
     thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
+        // An answer before its request would be a broken connection.
+        let _ = stream.read(&mut [0; 1000]);
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
         while stream.write_all(&[b'x'; 1000]).is_ok() {}
     });
