@@ -64,6 +64,8 @@ pub(crate) enum Event {
     Trouble,
     /// Connections to a member are refused, as another one finds.
     Gone { slot: Slot, gone: MemberId },
+    /// A member hears from another one that it was removed.
+    Removed { slot: Slot, by: MemberId },
     /// A member is started.
     Start(Slot),
     /// A link or all of them, or a disk, is well again.

@@ -4,7 +4,7 @@
 const FIXED: std::ops::Range<u64> = 0..150;
 
 /// Seeds that showed a bug once, with what it was.
-const FOUND: [(u64, &str); 6] = [
+const FOUND: [(u64, &str); 9] = [
     (
         311_724,
         "a leader taken to be alone answered before what its learner had acknowledged",
@@ -25,6 +25,18 @@ const FOUND: [(u64, &str); 6] = [
     (
         500_433,
         "two removals asked for at once left nobody to vote",
+    ),
+    (
+        406_750,
+        "a removed leader ended before the survivor of two heard that the removal was committed",
+    ),
+    (
+        643_881,
+        "a learner told a removed leader to end before the survivor of two had heard of it",
+    ),
+    (
+        691_133,
+        "a learner told a removed leader to end before the survivor of two had heard of it",
     ),
 ];
 

@@ -12,7 +12,7 @@
 //! Propose, ConfChange, Read     write      to the log; acknowledged by Input::Persisted
 //! Message, Receiving            apply      to the state machine; acknowledged by Input::Applied
 //! Unreachable, SnapshotSent     reads      may be answered now
-//! Gone, Transfer                refused    will never be answered by the log
+//! Gone, Removed, Transfer       refused    will never be answered by the log
 //! Persisted, Applied, Stored    mark       to the log: restarts may begin here
 //!                               removed    the member ends
 //! ```

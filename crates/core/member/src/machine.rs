@@ -13,6 +13,8 @@ use crate::waiting::{Request, Waiting};
 
 /// Entries of one forwarded message, in bytes; one entry may exceed it alone.
 const FORWARD_BYTES: usize = 1 << 20;
+/// Election timeouts for which a removed member stays at most, while no voter knows of its removal.
+const REMOVED_TIMEOUTS: u64 = 60;
 
 /// Everything that can happen to a member.
 #[derive(Debug)]
@@ -35,6 +37,8 @@ pub enum Input {
     Unreachable(MemberId),
     /// Nobody listens any more where a peer was.
     Gone(MemberId),
+    /// A peer says that this member was removed.
+    Removed(MemberId),
     /// A snapshot that [`Effects::messages`] asked for was delivered, or failed.
     SnapshotSent {
         /// To whom.
@@ -82,7 +86,7 @@ pub struct Effects {
     pub leadership: Option<Leadership>,
     /// Whether there is more to do at once: the shell asks again.
     pub more: bool,
-    /// This member was removed, and the others had time to learn of it: it ends. Said once.
+    /// This member was removed, and the others know or had time to learn of it: it ends.
     pub removed: bool,
 }
 
@@ -122,7 +126,7 @@ pub struct Member {
     /// Ticks since the start.
     now: u64,
     is_receiving: bool,
-    /// When this member ends because it was removed.
+    /// When this member ends at the latest because it was removed.
     ends: Option<u64>,
     election_ticks: u64,
     request_ticks: u64,
@@ -181,6 +185,7 @@ impl Member {
             Input::Message(message) => self.step(*message),
             Input::Unreachable(id) => self.raft.report_unreachable(id),
             Input::Gone(id) => self.raft.report_gone(id),
+            Input::Removed(by) => self.told_of_removal(by),
             Input::SnapshotSent { to, delivered } => {
                 self.retention.snapshot_ends(to, self.now);
                 self.raft.report_snapshot(to, delivered);
@@ -472,12 +477,37 @@ impl Member {
             }
             let removes_self = (raft::ChangeKind::Remove, self.id);
             if change.changes.contains(&removes_self) {
-                // The others may need this member to learn that it was removed.
-                self.ends = Some(self.now + 2 * self.election_ticks);
+                self.leave();
             }
         }
         self.applied = self.applied.max(index);
         self.raft.applied(index);
+    }
+
+    /// This member was removed. The others may need it to learn that: most of all a leader, which may
+    /// be the only one who knows, but also its vote, until they know that it has none.
+    fn leave(&mut self) {
+        let latest = self.now + REMOVED_TIMEOUTS * self.election_ticks;
+        self.ends.get_or_insert(latest);
+    }
+
+    /// A peer says that this member was removed: it has carried the removal out.
+    ///
+    /// If it votes, the others can do without this member. Alone it is their whole quorum. Of several,
+    /// the one with the longest log has the removal in it, since that log covers the teller's, and gets
+    /// the votes of all. Should it not know yet that the removal is committed, it takes this member for
+    /// a voter that is silent, and wins without it; only when another one is silent, too, it may have
+    /// to wait for that one, as after every loss of two.
+    ///
+    /// A learner's word says nothing of the voters that are left: it may have heard before they did.
+    /// Neither does that of somebody who is unknown here.
+    fn told_of_removal(&mut self, by: MemberId) {
+        let voters = self.raft.conf().voters;
+        // Who has not heard of anybody yet has given no vote, and acknowledged nothing.
+        match voters.is_empty() || voters.contains(&by) {
+            true => self.ends = Some(self.now),
+            false => self.leave(),
+        }
     }
 
     fn follow_conf(&mut self) {

@@ -205,9 +205,10 @@ impl Raft {
         if self.elapsed >= self.config.election_ticks {
             self.elapsed = 0;
             leader.transferee = MemberId::NONE;
-            let has_vote = self.members.voters.contains(self.config.id);
             let has_quorum = !self.config.check_quorum || self.was_quorum_active();
-            if !has_vote || !has_quorum {
+            if !self.members.voters.contains(self.config.id) {
+                self.hand_over();
+            } else if !has_quorum {
                 self.become_follower(self.term, MemberId::NONE);
                 return;
             }

@@ -51,11 +51,13 @@ impl Raft {
     }
 
     /// This leader has lost its vote. It takes no proposals any more, brings the most advanced voter
-    /// up to date and lets it campaign; after an election timeout it steps down in any case.
+    /// up to date and lets it campaign; after each election timeout it tries again.
     ///
-    /// Stepping down at once could leave a cluster of two stuck: the other one may not know yet
-    /// that the change is committed, and then needs the vote of this member, whose log is longer.
-    fn hand_over(&mut self) {
+    /// Stepping down before there is a successor could leave a cluster of two stuck: the other one
+    /// may not know yet that the change is committed, and then needs the vote of this member, whose
+    /// log may be longer. Without a vote it harms nobody: it can neither commit nor confirm a read
+    /// without a quorum of the others.
+    pub(crate) fn hand_over(&mut self) {
         let State::Leader(leader) = &mut self.state else {
             return;
         };

@@ -8,7 +8,7 @@ use raft::Message;
 use transport::{Connector, Inbox, StartError, Transport};
 use types::MemberId;
 
-use crate::engine::{Database, End, Inbound, Opened, Peers};
+use crate::engine::{Database, Inbound, Opened, Peers};
 
 /// What a connection to another member may take beside an election timeout.
 const DIAL: Duration = Duration::from_secs(1);
@@ -97,7 +97,7 @@ impl Inbox for Inbound {
         Self::is_removed(self, id)
     }
 
-    fn removed_from_cluster(&self) {
-        self.end(End::Removed);
+    fn removed_from_cluster(&self, by: MemberId) {
+        Self::removed_from_cluster(self, by);
     }
 }

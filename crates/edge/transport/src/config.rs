@@ -45,6 +45,7 @@ pub trait Inbox: Send + Sync + 'static {
     fn snapshot_sent(&self, peer: MemberId, delivered: bool);
     /// Whether the id was a member once and can never be one again.
     fn is_removed(&self, id: MemberId) -> bool;
-    /// A peer says that this member was removed from the cluster: it has to stop.
-    fn removed_from_cluster(&self);
+    /// A peer says that this member was removed from the cluster, so that it has to stop sooner or
+    /// later; said again as often as the peer refuses it.
+    fn removed_from_cluster(&self, by: MemberId);
 }

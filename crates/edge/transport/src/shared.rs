@@ -135,8 +135,8 @@ impl Shared {
     pub(crate) fn removed(&self, by: MemberId) {
         if !self.was_removed.swap(true, Ordering::AcqRel) {
             tracing::error!(peer = %by, "this member was removed from the cluster");
-            self.inbox.removed_from_cluster();
         }
+        self.inbox.removed_from_cluster(by);
     }
 
     /// Remembers an unknown member by the URLs that it says it has, so that it can be answered.

@@ -231,7 +231,7 @@ impl Inbox for Raft {
         false
     }
 
-    fn removed_from_cluster(&self) {
+    fn removed_from_cluster(&self, _: MemberId) {
         panic!("nobody is removed here");
     }
 }

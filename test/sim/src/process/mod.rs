@@ -80,6 +80,7 @@ enum RaftInput {
     SnapshotSent(MemberId, bool),
     Transfer(MemberId),
     Gone(MemberId),
+    Removed(MemberId),
 }
 
 /// What the log part is asked.
@@ -188,12 +189,15 @@ impl Process {
         }
     }
 
-    /// A message of a peer.
+    /// A message of a peer; what a removed one says is not heard.
     pub(crate) fn deliver(
         &mut self,
         message: Box<::raft::Message>,
         sim: &mut Sim,
     ) -> Result<(), Stop> {
+        if self.apply.membership().is_removed(message.from) {
+            return Ok(());
+        }
         if Self::is_snapshot(&message) {
             return self.receive(message, sim);
         }
@@ -204,6 +208,11 @@ impl Process {
     /// Connections to another member are refused.
     pub(crate) fn gone(&mut self, id: MemberId, sim: &mut Sim) {
         self.tell_raft(RaftInput::Gone(id), sim);
+    }
+
+    /// Another member says that this one was removed.
+    pub(crate) fn removed(&mut self, by: MemberId, sim: &mut Sim) {
+        self.tell_raft(RaftInput::Removed(by), sim);
     }
 
     fn tell_raft(&mut self, input: RaftInput, sim: &mut Sim) {

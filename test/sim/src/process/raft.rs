@@ -52,6 +52,7 @@ impl Process {
                     self.member.handle(Input::SnapshotSent { to, delivered });
                 }
                 RaftInput::Gone(id) => self.member.handle(Input::Gone(id)),
+                RaftInput::Removed(by) => self.member.handle(Input::Removed(by)),
                 RaftInput::Transfer(to) => self.member.handle(Input::Transfer(to)),
             }
         }
@@ -90,7 +91,7 @@ impl Process {
             }
             if Self::is_snapshot(&message) {
                 self.send_snapshot(message, sim)?;
-            } else {
+            } else if !self.apply.membership().is_removed(message.to) {
                 sim.send(self.slot, message)?;
             }
         }

@@ -50,20 +50,6 @@ impl World {
         Ok(())
     }
 
-    /// Members that were removed without learning of it are told by the others' transport.
-    fn stop_removed(&mut self) {
-        for slot in 0..self.nodes.len() {
-            let id = self.nodes[slot].identity.id;
-            let is_removed = self
-                .newest_membership()
-                .is_some_and(|(_, m)| m.is_removed(id));
-            if is_removed && self.nodes[slot].is_wanted {
-                self.nodes[slot].is_wanted = false;
-                self.end(slot, Crash::KeepAll, "was removed, as others say");
-            }
-        }
-    }
-
     /// A change of the members holds from its application on: until then, members that it removed
     /// and that have stopped already may be needed to commit it again. Their operator starts them.
     fn start_needed(&mut self) {
@@ -118,7 +104,6 @@ impl World {
         if self.sim.now < since + SECOND / 10 {
             return Ok(());
         }
-        self.stop_removed();
         self.start_needed();
         self.drop_errands();
         match self.missing() {

@@ -130,6 +130,7 @@ impl World {
                 },
             )?,
             Event::Gone { slot, gone } => self.on_node(slot, Event::Gone { slot, gone })?,
+            Event::Removed { slot, by } => self.on_node(slot, Event::Removed { slot, by })?,
             Event::Open {
                 slot,
                 stream,

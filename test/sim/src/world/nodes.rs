@@ -118,6 +118,10 @@ impl World {
                 process.gone(gone, sim);
                 Ok(())
             }
+            Event::Removed { by, .. } => {
+                process.removed(by, sim);
+                Ok(())
+            }
             Event::Open {
                 stream,
                 user,
@@ -223,6 +227,7 @@ impl World {
     /// Compares the state of some member with that of the others at the same revision.
     pub(super) fn compare(&mut self) -> Checked {
         self.start_joined();
+        self.tell_removed();
         let slot = self.sim.random.index(self.nodes.len());
         self.hash(slot)?;
         let pause = self.sim.random.between(50, 500) * MS;

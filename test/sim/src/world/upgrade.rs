@@ -74,6 +74,35 @@ impl World {
         }
     }
 
+    /// Members that were removed look for the others again and again, and are told by those who know.
+    pub(super) fn tell_removed(&mut self) {
+        let now = self.sim.now;
+        for by in 0..self.nodes.len() {
+            let Some(teller) = &self.nodes[by].process else {
+                continue;
+            };
+            if self.nodes[by].paused_until > now {
+                continue;
+            }
+            for slot in 0..self.nodes.len() {
+                let Some(process) = &self.nodes[slot].process else {
+                    continue;
+                };
+                let network = &self.sim.network;
+                let is_reached = network.carries(slot, by) && network.carries(by, slot);
+                // A new member knows its peers before it has heard anything.
+                let membership = process.apply.membership();
+                let is_peer =
+                    membership.members().next().is_none() || membership.member(teller.id).is_some();
+                let is_removed = teller.apply.membership().is_removed(process.id);
+                if is_reached && is_peer && is_removed {
+                    let by = teller.id;
+                    self.sim.queue.push(now, Event::Removed { slot, by });
+                }
+            }
+        }
+    }
+
     /// A port refuses connections although its member is well.
     pub(super) fn spread_false_news(&mut self, slot: Slot) {
         let other = self.sim.random.index(self.nodes.len());

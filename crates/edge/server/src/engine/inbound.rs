@@ -9,7 +9,6 @@ use disk::File;
 use raft::{Message, MessageKind};
 use types::{ClusterId, MemberId};
 
-use super::ending::End;
 use super::raft_thread::RaftInput;
 use super::receive;
 use super::shared::Engine;
@@ -71,9 +70,9 @@ impl Inbound {
         self.0.snapshot_sent(peer, delivered);
     }
 
-    /// This member ends.
-    pub fn end(&self, reason: End) {
-        self.0.ending().set(reason);
+    /// A peer says that this member was removed from the cluster.
+    pub fn removed_from_cluster(&self, by: MemberId) {
+        self.0.raft_inbox().push(RaftInput::Removed(by));
     }
 
     /// Whether the id was a member once and can never be one again.

@@ -52,6 +52,8 @@ pub(crate) enum RaftInput {
     Unreachable(MemberId),
     /// Nobody listens any more where a peer was.
     Gone(MemberId),
+    /// A peer says that this member was removed.
+    Removed(MemberId),
     /// A snapshot to a peer was delivered, or was not.
     SnapshotSent { to: MemberId, delivered: bool },
     /// Another member is to lead.
@@ -142,6 +144,7 @@ impl RaftThread {
                 }
                 RaftInput::Unreachable(peer) => self.member.handle(Input::Unreachable(peer)),
                 RaftInput::Gone(peer) => self.member.handle(Input::Gone(peer)),
+                RaftInput::Removed(by) => self.member.handle(Input::Removed(by)),
                 RaftInput::SnapshotSent { to, delivered } => {
                     self.member.handle(Input::SnapshotSent { to, delivered });
                 }

@@ -67,6 +67,20 @@ impl Network {
         found.filter(|inbound| !inbound.is_removed(from)).cloned()
     }
 
+    /// Whoever was removed, as this member knows, is told so.
+    fn refuse_removed(&self, by: MemberId) {
+        let state = self.0.lock();
+        let reached = |id: &MemberId| !state.isolated.contains(id);
+        let Some(own) = state.inbound.get(&by).filter(|_| reached(&by)) else {
+            return;
+        };
+        for (id, inbound) in &state.inbound {
+            if own.is_removed(*id) && reached(id) {
+                inbound.removed_from_cluster(by);
+            }
+        }
+    }
+
     fn sender(&self, from: MemberId) -> Option<Inbound> {
         self.0.lock().inbound.get(&from).cloned()
     }
@@ -104,6 +118,7 @@ impl Peers for Link {
     fn set_members(&self, peers: &[(MemberId, Vec<String>)]) {
         let peers = peers.iter().map(|(id, _)| *id).collect();
         self.network.0.lock().members.insert(self.from, peers);
+        self.network.refuse_removed(self.from);
     }
 
     fn active_since(&self, peer: MemberId) -> Option<Instant> {

@@ -38,7 +38,8 @@ pub(crate) struct Told {
     pub(crate) unreachable: Vec<MemberId>,
     pub(crate) gone: Vec<MemberId>,
     pub(crate) snapshots_sent: Vec<(MemberId, bool)>,
-    pub(crate) removed_from_cluster: usize,
+    /// Who says that this one is removed, as often as it says so.
+    pub(crate) removed_by: Vec<MemberId>,
     /// Who is removed.
     pub(crate) removed: Vec<MemberId>,
 }
@@ -102,8 +103,8 @@ impl Inbox for Memory {
         self.told.lock().removed.contains(&id)
     }
 
-    fn removed_from_cluster(&self) {
-        self.note(|told| told.removed_from_cluster += 1);
+    fn removed_from_cluster(&self, by: MemberId) {
+        self.note(|told| told.removed_by.push(by));
     }
 }
 

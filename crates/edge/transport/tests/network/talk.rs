@@ -154,13 +154,14 @@ fn removed_members() {
     one.memory.remove(two.id);
     one.transport.set_members(&[]);
     two.memory
-        .wait(|told| (told.removed_from_cluster > 0).then_some(()));
+        .wait(|told| (!told.removed_by.is_empty()).then_some(()));
     one.memory.now(|told| told.messages.clear());
     two.transport.send(vec![heartbeat(&two, one.id, 2)]);
     two.memory
         .wait(|told| told.unreachable.contains(&one.id).then_some(()));
     one.memory.now(|told| assert_eq!(told.messages, []));
-    assert_eq!(two.memory.now(|told| told.removed_from_cluster), 1);
+    two.memory
+        .now(|told| assert!(told.removed_by.iter().all(|by| *by == one.id)));
     one.stop();
     two.stop();
 }
