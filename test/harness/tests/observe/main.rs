@@ -5,6 +5,7 @@ mod client;
 mod dashboard;
 mod profiles;
 mod usage;
+mod warnings;
 
 /// A collector with OpenTelemetry's own messages, in Go.
 #[test]
