@@ -103,7 +103,7 @@ fn file(path: &str, timeout: Duration) -> Result<(u64, u64)> {
         });
         writer.bucket(&name, items)?;
     }
-    let after = writer.finish()?;
+    let after = writer.finish()?.bytes();
     dir.rename(TEMPORARY, "db")
         .and_then(|()| dir.sync_dir(""))
         .with_context(|| format!("rename {} to {path}", dir.describe(TEMPORARY)))?;

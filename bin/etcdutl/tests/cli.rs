@@ -82,7 +82,7 @@ fn write_sample(dir: &Path) {
     ];
     let meta = meta.map(|(key, value)| Ok::<_, Infallible>((Bytes::from(key), value)));
     writer.bucket(b"meta", meta).unwrap();
-    let len = writer.finish().unwrap();
+    let len = writer.finish().unwrap().bytes();
     file.write_all_at(&[7; 32], len).unwrap();
 }
 

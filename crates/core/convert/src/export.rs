@@ -1,7 +1,9 @@
 //! From a store to a database of etcd.
 
+use std::io::Write;
 use std::sync::Arc;
 
+use boltfile::{Outline, PAGE_SIZE, Writer};
 use bytes::Bytes;
 use cluster::Version;
 use disk::File;
@@ -43,7 +45,37 @@ pub(crate) fn export_seen(
     file: Arc<dyn File>,
     seen: &mut dyn FnMut(Revision),
 ) -> Result<u64, ExportError> {
-    let mut writer = boltfile::Writer::new(file, boltfile::PAGE_SIZE);
+    Ok(fill(Writer::new(file, PAGE_SIZE), snapshot, seen)?.bytes())
+}
+
+/// What [`stream`] has to know of the database before its first byte: it takes a look at all of the
+/// snapshot.
+///
+/// # Errors
+/// [`ExportError`].
+pub fn measure(snapshot: &Snapshot) -> Result<Outline, ExportError> {
+    fill(Writer::measure(PAGE_SIZE), snapshot, &mut |_| {})
+}
+
+/// Hands over the same database as [`export`] writes, as it is made; `outline` is what the snapshot
+/// [measures](measure).
+///
+/// # Errors
+/// [`ExportError`]; what was handed over is of no use then.
+pub fn stream(
+    snapshot: &Snapshot,
+    outline: Outline,
+    to: &mut dyn Write,
+) -> Result<(), ExportError> {
+    fill(Writer::stream(outline, to)?, snapshot, &mut |_| {})?;
+    Ok(())
+}
+
+fn fill(
+    mut writer: Writer<'_>,
+    snapshot: &Snapshot,
+    seen: &mut dyn FnMut(Revision),
+) -> Result<Outline, ExportError> {
     for bucket in [
         Bucket::Alarm,
         Bucket::Auth,
@@ -100,11 +132,7 @@ fn effective_version(stored: Option<&Bytes>, cluster: Option<&Bytes>) -> Option<
     }
 }
 
-fn small(
-    writer: &mut boltfile::Writer,
-    snapshot: &Snapshot,
-    bucket: Bucket,
-) -> Result<(), ExportError> {
+fn small(writer: &mut Writer<'_>, snapshot: &Snapshot, bucket: Bucket) -> Result<(), ExportError> {
     let pairs = snapshot.bucket(bucket).iter();
     let pairs = pairs.map(|(key, value)| Pair::Ok((key.clone(), value.clone())));
     writer.bucket(bucket.name().as_bytes(), pairs)?;

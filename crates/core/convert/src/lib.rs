@@ -11,7 +11,8 @@
 //! - [`import()`] believes nothing: pages, the order of revisions, each record and each mark are checked,
 //!   and the error says where. The consistent index is written with the last batch only: a store
 //!   that an interrupted import has left is at index 0 and so never taken for a whole one.
-//! - [`export()`] writes what a [`store::Snapshot`] holds, whatever is committed meanwhile.
+//! - [`export()`] writes what a [`store::Snapshot`] holds, whatever is committed meanwhile; [`stream()`] hands
+//!   the same over without a file.
 //! - [`restore()`] founds a cluster on a snapshot: what `etcdutl snapshot restore` does.
 //! - [`takeover()`] makes the data directory of an etcd ours, once, at the first start.
 //! - [`hand_back()`] makes a data directory that etcd starts from.
@@ -27,8 +28,9 @@ mod record;
 mod restore;
 mod takeover;
 
+pub use boltfile::Outline;
 pub use error::{ExportError, ImportError};
-pub use export::{Records, export, storage_version};
+pub use export::{Records, export, measure, storage_version, stream};
 pub use hand_back::{HandBackError, HandedBack, hand_back};
 pub use import::{Imported, Progress, import};
 pub use log::{LogError, MemberDirs};

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use convert::{Progress, export, import};
+use convert::{Progress, export, import, measure, stream};
 use disk::{Dir, File, MemDir, OpenMode};
 use mvcc::{CompactStep, Options, Reader, Writer};
 use proptest::prelude::*;
@@ -133,6 +133,13 @@ proptest! {
         let len = export(&store.reader().snapshot(), Arc::clone(&file)).unwrap();
         prop_assert_eq!(file.len().unwrap(), len);
         prop_assert!(boltfile::Reader::open(Arc::clone(&file)).unwrap().check().is_empty());
+        let snapshot = store.reader().snapshot();
+        let outline = measure(&snapshot).unwrap();
+        prop_assert_eq!(outline.bytes(), len);
+        let (mut streamed, mut written) = (Vec::new(), vec![0; usize::try_from(len).unwrap()]);
+        stream(&snapshot, outline, &mut streamed).unwrap();
+        file.read_exact_at(&mut written, 0).unwrap();
+        prop_assert!(streamed == written);
 
         let copy = MemDir::new();
         let mut last = Progress::default();

@@ -257,7 +257,7 @@ mod tests {
         let file = MemDir::new().open("db", OpenMode::CreateNew).unwrap();
         let mut writer = Writer::new(file.clone(), PAGE);
         writer.bucket::<Infallible>(b"b", []).unwrap();
-        let end = writer.finish().unwrap() / u64::from(PAGE);
+        let end = writer.finish().unwrap().bytes() / u64::from(PAGE);
         let page = end + spare;
         let header = Header {
             id: page,

@@ -10,8 +10,9 @@
 //! bucket tree leaf items: name -> root page of the bucket's tree, or the bucket itself (inline)
 //! ```
 //! Keys ascend strictly within a tree. [`Writer`] emits leaves as they fill and branches above
-//! them as those fill, so it holds one page a level, whatever the size of the bucket; both metas
-//! come last, after a sync, so an unfinished file is not a database. [`Reader`] checks every page that it
+//! them as those fill, so it holds one page a level, whatever the size of the bucket. In a file both metas
+//! come last, after a sync, so an unfinished file is not a database. A stream begins with them: the same pairs
+//! are measured first, which gives the [`Outline`] that the metas tell. [`Reader`] checks every page that it
 //! touches and names it when it is wrong; [`Reader::check`] looks at all of them.
 
 mod check;
@@ -27,5 +28,6 @@ mod writer;
 pub use items::Items;
 pub use layout::PAGE_SIZE;
 pub use page::{PageFault, ReadError};
+pub use pages::Outline;
 pub use reader::{Bucket, OpenError, Reader};
 pub use writer::{WriteError, Writer};

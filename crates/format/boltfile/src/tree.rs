@@ -19,6 +19,13 @@ struct Element {
     value: Bytes,
 }
 
+impl Element {
+    /// Bytes of a page that it takes.
+    fn len(&self) -> usize {
+        ELEMENT + self.key.len() + self.value.len()
+    }
+}
+
 #[derive(Default)]
 struct Level {
     elements: Vec<Element>,
@@ -46,7 +53,7 @@ impl Tree {
     /// Adds the next leaf item.
     pub(crate) fn push(
         &mut self,
-        pages: &mut Pages,
+        pages: &mut Pages<'_>,
         flags: u32,
         key: Bytes,
         value: Bytes,
@@ -74,12 +81,12 @@ impl Tree {
         };
         let mut bytes = BytesMut::with_capacity(size);
         bytes.put_slice(&header.encode());
-        bytes.put_slice(&body(0, &leaves.elements));
+        put_body(&mut bytes, 0, &leaves.elements);
         Some(bytes.freeze())
     }
 
     /// Stores what is left and returns the root page.
-    pub(crate) fn finish(mut self, pages: &mut Pages) -> Result<u64, WriteFault> {
+    pub(crate) fn finish(mut self, pages: &mut Pages<'_>) -> Result<u64, WriteFault> {
         self.flush(pages, 0)?;
         let mut level = 1;
         loop {
@@ -92,11 +99,16 @@ impl Tree {
         }
     }
 
-    fn add(&mut self, pages: &mut Pages, level: usize, element: Element) -> Result<(), WriteFault> {
+    fn add(
+        &mut self,
+        pages: &mut Pages<'_>,
+        level: usize,
+        element: Element,
+    ) -> Result<(), WriteFault> {
         if self.levels.len() == level {
             self.levels.push(Level::default());
         }
-        let size = ELEMENT + element.key.len() + element.value.len();
+        let size = element.len();
         let target = &self.levels[level];
         let full = self.page_size / 10 * FILL_TENTHS;
         // A branch of one child would not make the level above smaller, however long the keys.
@@ -114,11 +126,14 @@ impl Tree {
     }
 
     /// Stores the page of a level and puts it into the level above.
-    fn flush(&mut self, pages: &mut Pages, level: usize) -> Result<(), WriteFault> {
+    fn flush(&mut self, pages: &mut Pages<'_>, level: usize) -> Result<(), WriteFault> {
         let elements = std::mem::take(&mut self.levels[level].elements);
         self.levels[level].has_pages = true;
         let flags = if level == 0 { LEAF } else { BRANCH };
-        let child = pages.store(flags, element_count(&elements), &body(level, &elements))?;
+        let len = elements.iter().map(Element::len).sum();
+        let child = pages.store(flags, element_count(&elements), len, |page| {
+            put_body(page, level, &elements);
+        })?;
         let key = elements.into_iter().next().map(|first| first.key);
         let element = Element {
             number: child,
@@ -136,12 +151,7 @@ fn element_count(elements: &[Element]) -> u16 {
 }
 
 /// Elements, then keys and values back to back.
-fn body(level: usize, elements: &[Element]) -> Vec<u8> {
-    let data: usize = elements
-        .iter()
-        .map(|element| element.key.len() + element.value.len())
-        .sum();
-    let mut bytes = Vec::with_capacity(elements.len() * ELEMENT + data);
+fn put_body(bytes: &mut impl BufMut, level: usize, elements: &[Element]) {
     let mut at = elements.len() * ELEMENT;
     for (index, element) in elements.iter().enumerate() {
         let pos = size32(at - index * ELEMENT);
@@ -161,7 +171,6 @@ fn body(level: usize, elements: &[Element]) -> Vec<u8> {
         bytes.put_slice(&element.key);
         bytes.put_slice(&element.value);
     }
-    bytes
 }
 
 /// The writer refuses larger keys and values at its door.

@@ -1,14 +1,14 @@
-//! Writing a whole file in one pass.
+//! Writing a whole database in one pass: into a file, or handed over in order to whoever takes it.
 
 use std::convert::Infallible;
-use std::io;
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use disk::File;
 
 use crate::layout::{BUCKET_FLAG, BUCKET_HEADER, LEAF, PAGE_SIZE_MIN};
-use crate::pages::{Pages, WriteFault};
+use crate::pages::{Outline, Pages, Target, WriteFault};
 use crate::tree::Tree;
 
 /// bbolt's limit.
@@ -55,30 +55,68 @@ pub enum WriteError<E = Infallible> {
         /// Size of the value.
         value_bytes: usize,
     },
+    /// A stream was given other pairs than its outline was made of.
+    #[error("the database of {announced} bytes has become another one of {found}")]
+    Changed {
+        /// The length that the outline says.
+        announced: u64,
+        /// The length of what was handed over.
+        found: u64,
+    },
 }
 
-/// A bbolt file in the making. It is a database only after [`Writer::finish`].
+/// A bbolt database in the making. It is one only after [`Writer::finish`].
 #[derive(Debug)]
-pub struct Writer {
-    pages: Pages,
+pub struct Writer<'a> {
+    pages: Pages<'a>,
     buckets: Vec<(Bytes, Bytes)>,
+    announced: Option<Outline>,
 }
 
-impl Writer {
+impl Writer<'static> {
     /// Begins a database in an empty file.
     ///
     /// # Panics
     /// When the page size is not a power of two from 1 to 64 KiB.
     #[must_use]
     pub fn new(file: Arc<dyn File>, page_size: u32) -> Self {
+        Self::to(Target::File(file), page_size)
+    }
+
+    /// Begins a database that is kept nowhere: what is wanted is its outline.
+    ///
+    /// # Panics
+    /// As [`Writer::new`].
+    #[must_use]
+    pub fn measure(page_size: u32) -> Self {
+        Self::to(Target::Nobody, page_size)
+    }
+
+    fn to(target: Target<'static>, page_size: u32) -> Self {
         assert!(
             page_size.is_power_of_two() && (PAGE_SIZE_MIN..=PAGE_SIZE_MAX).contains(&page_size),
             "page size {page_size}"
         );
         Self {
-            pages: Pages::new(file, page_size),
+            pages: Pages::new(target, page_size),
             buckets: Vec::new(),
+            announced: None,
         }
+    }
+}
+
+impl<'a> Writer<'a> {
+    /// Begins to hand over, from the first byte to the last, the database that `outline` was
+    /// measured of; the same pairs must follow.
+    ///
+    /// # Errors
+    /// [`WriteError::File`] when it is not taken.
+    pub fn stream(outline: Outline, to: &'a mut dyn Write) -> Result<Self, WriteError> {
+        Ok(Self {
+            pages: Pages::stream(to, &outline).map_err(WriteFault::named)?,
+            buckets: Vec::new(),
+            announced: Some(outline),
+        })
     }
 
     /// Writes a bucket from its pairs in byte order of keys; buckets come in byte order of names.
@@ -121,22 +159,29 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes the tree of buckets and the metas, syncs, and returns the length of the file.
+    /// Writes the tree of buckets; a file gets its metas then, and is synced.
     ///
     /// # Errors
-    /// [`WriteError::File`]; the file is of no use then.
-    pub fn finish(mut self) -> Result<u64, WriteError> {
-        self.finish_pages().map_err(WriteFault::named)
+    /// [`WriteError::File`] and [`WriteError::Changed`]; the database is of no use then.
+    pub fn finish(mut self) -> Result<Outline, WriteError> {
+        let found = self.finish_pages().map_err(WriteFault::named)?;
+        match self.announced {
+            Some(announced) if announced != found => Err(WriteError::Changed {
+                announced: announced.bytes(),
+                found: found.bytes(),
+            }),
+            _ => Ok(found),
+        }
     }
 
-    fn finish_pages(&mut self) -> Result<u64, WriteFault> {
+    fn finish_pages(&mut self) -> Result<Outline, WriteFault> {
         let mut tree = Tree::new(self.pages.page_size());
         let no_buckets = self.buckets.is_empty();
         for (name, header) in self.buckets.drain(..) {
             tree.push(&mut self.pages, BUCKET_FLAG, name, header)?;
         }
         let root = if no_buckets {
-            self.pages.store(LEAF, 0, &[])?
+            self.pages.store(LEAF, 0, 0, |_| {})?
         } else {
             tree.finish(&mut self.pages)?
         };

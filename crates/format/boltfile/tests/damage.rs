@@ -24,7 +24,7 @@ fn image() -> Vec<u8> {
     let small = [Ok::<_, Infallible>((Bytes::from("k"), Bytes::from("v")))];
     writer.bucket(b"b", small).unwrap();
     writer.bucket::<Infallible>(b"c", []).unwrap();
-    let len = writer.finish().unwrap();
+    let len = writer.finish().unwrap().bytes();
     let mut bytes = vec![0; usize::try_from(len).unwrap()];
     file.read_exact_at(&mut bytes, 0).unwrap();
     bytes

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use boltfile::{OpenError, PAGE_SIZE, Reader, WriteError, Writer};
+use boltfile::{OpenError, Outline, PAGE_SIZE, Reader, WriteError, Writer};
 use bytes::Bytes;
 use disk::{Crash, Dir, Faults, File, MemDir, OpenMode};
 use proptest::prelude::*;
@@ -17,7 +17,10 @@ fn new_file(dir: &MemDir) -> Arc<dyn File> {
 }
 
 fn write(file: &Arc<dyn File>, page_size: u32, buckets: &Buckets) -> Result<u64, WriteError> {
-    let mut writer = Writer::new(file.clone(), page_size);
+    Ok(fill(Writer::new(file.clone(), page_size), buckets)?.bytes())
+}
+
+fn fill(mut writer: Writer<'_>, buckets: &Buckets) -> Result<Outline, WriteError> {
     for (name, pairs) in buckets {
         let items = pairs
             .iter()
@@ -35,14 +38,31 @@ fn read(reader: &Reader) -> Buckets {
         .collect()
 }
 
+fn whole(file: &Arc<dyn File>) -> Vec<u8> {
+    let mut bytes = vec![0; usize::try_from(file.len().unwrap()).unwrap()];
+    file.read_exact_at(&mut bytes, 0).unwrap();
+    bytes
+}
+
+/// What is handed over is the file, byte by byte.
+fn check_streamed(page_size: u32, buckets: &Buckets, file: &[u8]) {
+    let outline = fill(Writer::measure(page_size), buckets).unwrap();
+    assert_eq!(outline.bytes(), file.len() as u64);
+    let mut bytes = Vec::new();
+    let writer = Writer::stream(outline, &mut bytes).unwrap();
+    assert_eq!(fill(writer, buckets).unwrap(), outline);
+    assert!(bytes == file, "another database of {} bytes", bytes.len());
+}
+
 fn check(page_size: u32, buckets: &Buckets) {
     let file = new_file(&MemDir::new());
     let total = write(&file, page_size, buckets).unwrap();
     assert_eq!(file.len().unwrap(), total);
-    let reader = Reader::open(file).unwrap();
+    let reader = Reader::open(file.clone()).unwrap();
     assert_eq!((reader.size(), reader.page_size()), (total, page_size));
     let faults = reader.check();
     assert!(faults.is_empty(), "{faults:?}");
+    check_streamed(page_size, buckets, &whole(&file));
     assert_eq!(&read(&reader), buckets);
     for (name, pairs) in buckets {
         let bucket = reader.bucket(name).unwrap().unwrap();
@@ -176,6 +196,39 @@ fn refuses_what_bbolt_cannot_read() {
     }
     let refused = bucket(b"c", &[&[0; 40_000]]);
     assert!(matches!(refused, Err(WriteError::TooLarge { .. })));
+}
+
+/// The metas would lie about what follows them.
+#[test]
+fn a_stream_of_other_pairs_is_refused() {
+    let buckets = |len| {
+        let pairs = BTreeMap::from([(Bytes::from_static(b"k"), Bytes::from(vec![7; len]))]);
+        Buckets::from([(Bytes::from_static(b"b"), pairs)])
+    };
+    let outline = fill(Writer::measure(PAGE_SIZE), &buckets(3000)).unwrap();
+    let mut bytes = Vec::new();
+    let writer = Writer::stream(outline, &mut bytes).unwrap();
+    let refused = fill(writer, &buckets(5000));
+    assert!(
+        matches!(refused, Err(WriteError::Changed { .. })),
+        "{refused:?}"
+    );
+}
+
+/// A taker that goes away ends the work, wherever it is.
+#[test]
+fn a_taker_that_goes_away_is_named() {
+    let pairs = (0..1000_u32).map(|key| (Bytes::from(key.to_be_bytes().to_vec()), Bytes::new()));
+    let buckets = Buckets::from([(Bytes::from_static(b"b"), pairs.collect())]);
+    let outline = fill(Writer::measure(PAGE_SIZE), &buckets).unwrap();
+    let len = usize::try_from(outline.bytes()).unwrap();
+    for room in [0, 5000, len - 1] {
+        let mut bytes = vec![0; room];
+        let mut taker = &mut bytes[..];
+        let begun = Writer::stream(outline, &mut taker);
+        let refused = begun.and_then(|writer| fill(writer, &buckets));
+        assert!(matches!(refused, Err(WriteError::File { .. })), "{room}");
+    }
 }
 
 /// A backup that was cut off at any point must never look like a whole one.
