@@ -12,6 +12,7 @@ mod member;
 pub mod membership;
 mod metrics;
 mod network;
+mod pieces;
 mod ports;
 mod services;
 mod traces;

@@ -158,7 +158,6 @@ impl Server {
         }
         let threads = Threads::start(&config.rpc, {
             let (engine, metrics) = (running.engine().clone(), metrics.clone());
-            let scratch = config.engine.member_dir.sub("tmp");
             let peers = transport.http();
             let observers = observers.is_wanted().then(|| Arc::clone(&observers));
             let profiles = config.profiles;
@@ -166,13 +165,7 @@ impl Server {
             move |thread| {
                 let handle = Handle::start(engine.clone(), thread);
                 rpc::Services {
-                    grpc: Services::new(
-                        handle.clone(),
-                        Arc::clone(&scratch),
-                        observers.clone(),
-                        metrics.lags(),
-                    )
-                    .into(),
+                    grpc: Services::new(handle.clone(), observers.clone(), metrics.lags()).into(),
                     http: Http::new(handle, metrics.clone(), gateway, peers.clone(), profiles)
                         .into(),
                 }

@@ -154,6 +154,31 @@ async fn maintenance() {
     assert_eq!(alarm(9, 1).await.unwrap_err().code(), Code::InvalidArgument);
 }
 
+/// What makes a snapshot holds files of the store: it must end when nobody is there to take it.
+#[tokio::test]
+async fn a_snapshot_ends_with_its_client() {
+    let makers = || {
+        let threads = std::fs::read_dir("/proc/self/task").unwrap();
+        let names = threads
+            .filter_map(|thread| std::fs::read_to_string(thread.unwrap().path().join("comm")).ok());
+        names.filter(|name| name.trim() == "etcd-snapshot").count()
+    };
+    let member = Member::start().await;
+    for number in 0..32 {
+        member
+            .put(&format!("k{number}"), &"x".repeat(1 << 20))
+            .await;
+    }
+    let mut stream = member.client.snapshot().await.unwrap();
+    assert!(stream.next().await.unwrap().is_some());
+    assert!(makers() > 0, "all of it was made ahead of the client");
+    drop(stream);
+    // Until other tests' are done as well.
+    while makers() > 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 /// A backup that cannot be read back is none.
 #[tokio::test]
 async fn snapshot() {

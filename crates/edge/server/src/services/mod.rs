@@ -33,7 +33,6 @@ use std::time::{Duration, Instant};
 
 use apply::Applied;
 use bytes::Bytes;
-use disk::Dir;
 use futures_util::future::Either;
 use prost::Message;
 use proto::Method;
@@ -56,8 +55,6 @@ const ALARM_PAUSE: Duration = Duration::from_millis(2);
 /// Answers all gRPC calls of one connection thread.
 pub(crate) struct Services {
     handle: Handle,
-    /// Where files may be made for a moment.
-    scratch: Arc<dyn Dir>,
     known: Box<[Known]>,
     /// None when nobody wants to know of calls.
     observers: Option<Arc<Observers>>,
@@ -65,18 +62,11 @@ pub(crate) struct Services {
 }
 
 impl Services {
-    /// The services of the thread that `handle` belongs to; `scratch` is a directory for temporary
-    /// files, on the disk of the data.
+    /// The services of the thread that `handle` belongs to.
     #[must_use]
-    pub(crate) fn new(
-        handle: Handle,
-        scratch: Arc<dyn Dir>,
-        observers: Option<Arc<Observers>>,
-        lags: Arc<Lags>,
-    ) -> Self {
+    pub(crate) fn new(handle: Handle, observers: Option<Arc<Observers>>, lags: Arc<Lags>) -> Self {
         Self {
             handle,
-            scratch,
             known: proto::METHODS.iter().map(Known::of).collect(),
             observers,
             lags,

@@ -1,28 +1,32 @@
 //! `Snapshot`: the whole store as a bbolt file, streamed with its checksum behind it.
 //!
-//! The file is made in the data directory, on a thread that gives way to others, and has no name:
-//! nothing is left behind, however the call ends.
+//! It is handed over as it is made, on a thread that gives way to others. No file is written, which
+//! would compete with the log for the disk. The view of the store that it is made of is held meanwhile,
+//! so a client has to keep a pace, however slow.
 
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use disk::Dir;
+use bytes::Bytes;
 use proto::etcdserverpb::{SnapshotRequest, SnapshotResponse};
 use rpc::{Inbound, Outbound, Status};
 use sha2::{Digest as _, Sha256};
 use store::Snapshot;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{Services, decode, encode, error, off_thread};
 use crate::gentle;
+use crate::pieces::Pieces;
 
 /// Bytes of the file in one message.
 const BLOB_BYTES: usize = 32 * 1024;
 /// Messages that are read ahead of the client.
 const READ_AHEAD: usize = 4;
+/// What a client has to take within [`PACE_TIME`] of waiting for it.
+const PACE_BYTES: usize = 1 << 20;
+/// A slower client is given up.
+const PACE_TIME: Duration = Duration::from_secs(60);
 /// Pause between two looks at whether the store's files hold what was applied.
 const COMMIT_POLL: Duration = Duration::from_millis(10);
 /// Longest wait for an entry that changed no key, and so may not be worth a commit.
@@ -31,18 +35,12 @@ const QUIET_WAIT: Duration = Duration::from_millis(300);
 /// A snapshot could not be made.
 #[derive(Debug, thiserror::Error)]
 enum SnapshotError {
-    /// The temporary file.
-    #[error("cannot use {path}")]
-    File { path: String, source: io::Error },
-    /// Reading the store or writing the file.
-    #[error("cannot write the snapshot")]
-    Write(#[from] convert::ExportError),
-    /// The thread that makes it.
+    /// Reading the store; or the client went away.
     #[error("cannot make the snapshot")]
-    Thread(#[source] io::Error),
-    /// The client went away.
-    #[error("the client went away")]
-    Gone,
+    Export(#[from] convert::ExportError),
+    /// The thread that makes it; or the client went away.
+    #[error("cannot hand over the snapshot")]
+    HandOver(#[from] io::Error),
 }
 
 /// One message's worth of the file.
@@ -64,31 +62,12 @@ impl Services {
         let began = Instant::now();
         let snapshot = self.committed().await?;
         let version = convert::storage_version(&snapshot);
-        let scratch = Arc::clone(&self.scratch);
-        // Two snapshots at a time must not meet in one file.
-        let name = format!("snapshot.{}.tmp", self.handle.next_id());
-        let (parts, mut ready) = mpsc::channel(READ_AHEAD);
-        let produce = move || produce(&snapshot, &*scratch, &name, &parts);
-        let made = off_thread::run(move || {
-            let done = gentle::run("etcd-snapshot", produce);
-            done.map_err(SnapshotError::Thread)?
-        });
-        let sent = async {
-            while let Some(Part { remaining, blob }) = ready.recv().await {
-                let version = version.clone();
-                let part = SnapshotResponse {
-                    header: None,
-                    remaining_bytes: remaining,
-                    blob,
-                    version,
-                };
-                if outbound.send(encode(&part)).await.is_err() {
-                    break;
-                }
-            }
-        };
-        let (made, ()) = tokio::join!(made, sent);
+        let (parts, ready) = mpsc::channel(READ_AHEAD);
+        let produce = move || produce(&snapshot, &parts);
+        let made = off_thread::run(move || gentle::run("etcd-snapshot", produce)?);
+        let (made, sent) = tokio::join!(made, send(ready, &outbound, version));
         self.engine().meters().snapshot_sent(began.elapsed());
+        sent?;
         made?.map_err(|fault| error::internal(&fault))
     }
 
@@ -117,34 +96,102 @@ impl Services {
     }
 }
 
-/// Makes the file and hands it over piece by piece, its checksum last.
-fn produce(
-    snapshot: &Snapshot,
-    scratch: &dyn Dir,
-    name: &str,
-    parts: &mpsc::Sender<Part>,
-) -> Result<(), SnapshotError> {
-    let named = |source| SnapshotError::File {
-        path: scratch.describe(name),
-        source,
-    };
-    let file = disk::scratch(scratch, name).map_err(named)?;
-    let total = convert::export(snapshot, Arc::clone(&file))?;
-    let mut digest = Sha256::new();
-    let mut at = 0;
-    while at < total {
-        let len = BLOB_BYTES.min(usize::try_from(total - at).unwrap_or(BLOB_BYTES));
-        let mut blob = BytesMut::zeroed(len);
-        file.read_exact_at(&mut blob, at).map_err(named)?;
-        digest.update(&blob);
-        at += len as u64;
-        hand_over(parts, total - at, blob.freeze())?;
+/// Sends what is made as fast as the client takes it. Whoever makes it hears at once that this is over,
+/// since nobody is there for its parts any more.
+async fn send(
+    mut parts: mpsc::Receiver<Part>,
+    outbound: &Outbound,
+    version: String,
+) -> Result<(), Status> {
+    let mut pace = Pace::default();
+    while let Some(Part { remaining, blob }) = parts.recv().await {
+        let bytes = blob.len();
+        let part = SnapshotResponse {
+            header: None,
+            remaining_bytes: remaining,
+            blob,
+            version: version.clone(),
+        };
+        match pace.keep(bytes, outbound.send(encode(&part))).await {
+            Some(Ok(())) => {}
+            Some(Err(_)) => break,
+            None => {
+                tracing::warn!("gives up a snapshot that its client does not take");
+                return Err(proto::error::Error::Timeout.into());
+            }
+        }
     }
-    hand_over(parts, 0, Bytes::copy_from_slice(&digest.finalize()))
+    Ok(())
 }
 
-fn hand_over(parts: &mpsc::Sender<Part>, remaining: u64, blob: Bytes) -> Result<(), SnapshotError> {
-    parts
-        .blocking_send(Part { remaining, blob })
-        .map_err(|_| SnapshotError::Gone)
+/// How long the client lets us wait.
+#[derive(Debug, Default)]
+struct Pace {
+    bytes: usize,
+    waited: Duration,
+}
+
+impl Pace {
+    /// Waits until the client has taken so many bytes; nothing when it is too slow.
+    async fn keep<T>(&mut self, bytes: usize, taken: impl Future<Output = T>) -> Option<T> {
+        let began = Instant::now();
+        let left = PACE_TIME.saturating_sub(self.waited);
+        let taken = timeout(left, taken).await.ok()?;
+        self.waited += began.elapsed();
+        self.bytes += bytes;
+        if self.bytes >= PACE_BYTES {
+            *self = Self::default();
+        }
+        Some(taken)
+    }
+}
+
+/// Makes the database and hands it over piece by piece, its checksum last.
+fn produce(snapshot: &Snapshot, parts: &mpsc::Sender<Part>) -> Result<(), SnapshotError> {
+    let outline = convert::measure(snapshot)?;
+    let (mut remaining, mut digest) = (outline.bytes(), Sha256::new());
+    let mut pieces = Pieces::new(BLOB_BYTES, |blob: Bytes| {
+        remaining = remaining.saturating_sub(blob.len() as u64);
+        digest.update(&blob);
+        hand_over(parts, remaining, blob)
+    });
+    convert::stream(snapshot, outline, &mut pieces)?;
+    pieces.finish()?;
+    Ok(hand_over(
+        parts,
+        0,
+        Bytes::copy_from_slice(&digest.finalize()),
+    )?)
+}
+
+fn hand_over(parts: &mpsc::Sender<Part>, remaining: u64, blob: Bytes) -> io::Result<()> {
+    let sent = parts.blocking_send(Part { remaining, blob });
+    sent.map_err(|_| io::ErrorKind::BrokenPipe.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use super::*;
+
+    /// A client that takes nothing, or next to nothing, would hold the store's old files for ever.
+    #[tokio::test(start_paused = true)]
+    async fn a_client_keeps_a_pace() {
+        let slowly = |seconds| sleep(Duration::from_secs(seconds));
+        let mut pace = Pace::default();
+        assert_eq!(pace.keep(1, pending::<()>()).await, None);
+        // As slow as is allowed, for an hour.
+        let mut pace = Pace::default();
+        for _ in 0..60 {
+            assert_eq!(pace.keep(PACE_BYTES / 2, slowly(40)).await, Some(()));
+            assert_eq!(pace.keep(PACE_BYTES / 2, slowly(19)).await, Some(()));
+        }
+        // What it took before does not help.
+        for _ in 0..1000 {
+            assert_eq!(pace.keep(PACE_BYTES, ready(())).await, Some(()));
+        }
+        assert_eq!(pace.keep(1, slowly(40)).await, Some(()));
+        assert_eq!(pace.keep(1, slowly(40)).await, None);
+    }
 }
