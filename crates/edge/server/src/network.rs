@@ -60,7 +60,7 @@ impl Peers for Transport {
     }
 
     fn send_snapshot(&self, message: Message, database: Database) {
-        Self::send_snapshot(self, message, database.file, database.len);
+        Self::send_snapshot(self, message, database);
     }
 
     fn set_members(&self, peers: &[(MemberId, Vec<String>)]) {

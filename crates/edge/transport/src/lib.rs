@@ -35,5 +35,6 @@ pub use client::{Answer, ClientError, PeerClient};
 pub use config::{Config, Inbox};
 pub use connect::{Connecting, Connector, PeerStream, Tls};
 pub use metrics::Metrics;
+pub use send_snapshot::Database;
 pub use serve::PeerHttp;
 pub use transport::{StartError, Transport};

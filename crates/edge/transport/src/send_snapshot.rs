@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use disk::File;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Request, StatusCode};
 use peer::snapshot_head;
@@ -21,8 +20,6 @@ use crate::peers::Peer;
 use crate::session::{Session, read_body};
 use crate::shared::Shared;
 
-/// Bytes that are read of the database at a time.
-const PIECE_BYTES: usize = 256 * 1024;
 /// Pieces that wait for the network.
 const PIECES_AHEAD: usize = 2;
 /// A peer that takes nothing for so long will not have the rest either.
@@ -41,20 +38,28 @@ enum SendError {
     Status { status: StatusCode, text: String },
     #[error("the member says that this one was removed from the cluster")]
     Removed,
-    #[error("cannot read the database")]
-    Read(#[source] io::Error),
+    #[error("the database of {len} bytes ends after {made}")]
+    Cut { len: u64, made: u64 },
     #[error("the member takes no more")]
     Stalled,
     #[error("no answer within {ANSWER_TIMEOUT:?}")]
     TimedOut,
 }
 
+/// A database that is sent as it is made.
+#[derive(Debug)]
+pub struct Database {
+    /// Its length.
+    pub len: u64,
+    /// Its bytes in order. When they end before `len` is reached, sending it has failed.
+    pub pieces: mpsc::Receiver<Bytes>,
+}
+
 /// A snapshot that has to be sent.
 pub(crate) struct Snapshot {
     pub(crate) peer: Arc<Peer>,
     pub(crate) message: Message,
-    pub(crate) database: Arc<dyn File>,
-    pub(crate) len: u64,
+    pub(crate) database: Database,
 }
 
 /// Sends a snapshot when its turn has come, and reports how that went.
@@ -68,7 +73,7 @@ pub(crate) async fn send(shared: Arc<Shared>, turns: Arc<Semaphore>, snapshot: S
     let Ok(_turn) = turns.acquire().await else {
         return;
     };
-    let (peer, len) = (Arc::clone(&snapshot.peer), snapshot.len);
+    let (peer, len) = (Arc::clone(&snapshot.peer), snapshot.database.len);
     let transfer = shared.metrics.snapshot_to(peer.id);
     tracing::info!(peer = %peer.id, bytes = len, "sends a snapshot");
     match try_send(&shared, snapshot).await {
@@ -148,7 +153,7 @@ async fn try_send(shared: &Shared, snapshot: Snapshot) -> Result<(), SendError> 
     }
 }
 
-/// Reads the database as fast as the network takes it, but no faster than is allowed.
+/// Takes the database as fast as the network does, but no faster than is allowed.
 async fn feed(
     pieces: mpsc::Sender<io::Result<Bytes>>,
     snapshot: Snapshot,
@@ -157,24 +162,20 @@ async fn feed(
     let started = Instant::now();
     let head = snapshot_head(&to_wire(snapshot.message));
     push(&pieces, Ok(head)).await?;
-    let mut offset = 0;
-    while offset < snapshot.len {
-        let count = (snapshot.len - offset).min(PIECE_BYTES as u64);
-        let piece = read(&snapshot.database, offset, count as usize).await;
-        let piece = match piece {
-            Ok(piece) => piece,
-            Err(error) => {
-                // The connection must be cut: a shorter database would look whole.
-                push(&pieces, Err(io::Error::from(error.kind()))).await?;
-                return Err(SendError::Read(error));
-            }
-        };
-        offset += count;
+    let (len, mut database) = (snapshot.database.len, snapshot.database.pieces);
+    let mut made = 0;
+    while let Some(piece) = database.recv().await {
+        made += piece.len() as u64;
         push(&pieces, Ok(piece)).await?;
         if let Some(rate) = bytes_per_second {
-            let due = Duration::from_secs_f64(offset as f64 / rate.max(1) as f64);
+            let due = Duration::from_secs_f64(made as f64 / rate.max(1) as f64);
             sleep_until(started + due).await;
         }
+    }
+    if made != len {
+        // The connection must be cut: a shorter database would look whole.
+        push(&pieces, Err(io::ErrorKind::UnexpectedEof.into())).await?;
+        return Err(SendError::Cut { len, made });
     }
     Ok(())
 }
@@ -189,15 +190,4 @@ async fn push(
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) | Err(_) => Err(SendError::Stalled),
     }
-}
-
-/// Reads a piece on a thread where waiting for the disk holds up nobody.
-async fn read(database: &Arc<dyn File>, offset: u64, count: usize) -> io::Result<Bytes> {
-    let database = Arc::clone(database);
-    let read = tokio::task::spawn_blocking(move || {
-        let mut piece = vec![0; count];
-        database.read_exact_at(&mut piece, offset)?;
-        Ok(Bytes::from(piece))
-    });
-    read.await.map_err(io::Error::other)?
 }

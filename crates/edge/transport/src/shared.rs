@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use disk::File;
 use raft::Message;
 use tokio::sync::{Semaphore, mpsc};
 use types::MemberId;
@@ -14,6 +13,7 @@ use crate::handshake::Credentials;
 use crate::metrics::Metrics;
 use crate::peers::{Peer, Table};
 use crate::queue::QueueReceiver;
+use crate::send_snapshot::Database;
 
 /// Snapshots that are received at a time.
 const SNAPSHOTS_RECEIVED_MAX: usize = 1;
@@ -32,8 +32,7 @@ pub(crate) enum Command {
     Snapshot {
         peer: Arc<Peer>,
         message: Message,
-        database: Arc<dyn File>,
-        len: u64,
+        database: Database,
     },
     /// End the thread.
     Quit,

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use disk::File;
 use parking_lot::Mutex;
 use raft::{Message, MessageKind};
 use tokio::runtime::Builder;
@@ -21,7 +20,7 @@ use crate::peers::{Peer, StreamKind};
 use crate::pipeline;
 use crate::probe::keep_probing;
 use crate::queue::QueueReceiver;
-use crate::send_snapshot::{self, Snapshot};
+use crate::send_snapshot::{self, Database, Snapshot};
 use crate::serve::PeerHttp;
 use crate::shared::{Command, Shared};
 
@@ -101,15 +100,15 @@ impl Transport {
         }
     }
 
-    /// Sends a snapshot with its database; how that went is reported in any case.
-    pub fn send_snapshot(&self, message: Message, database: Arc<dyn File>, len: u64) {
+    /// Sends a snapshot with its database; how that went is reported in any case. Whoever makes the
+    /// database finds nobody to take it when it is given up.
+    pub fn send_snapshot(&self, message: Message, database: Database) {
         let to = message.to;
         match self.shared.table.receiver(to) {
             Some(peer) if !self.shared.is_stopped() => self.shared.command(Command::Snapshot {
                 peer,
                 message,
                 database,
-                len,
             }),
             _ => self.shared.inbox.snapshot_sent(to, false),
         }
@@ -207,13 +206,11 @@ async fn run(shared: Arc<Shared>, mut commands: mpsc::UnboundedReceiver<Command>
                 peer,
                 message,
                 database,
-                len,
             } => {
                 let snapshot = Snapshot {
                     peer,
                     message,
                     database,
-                    len,
                 };
                 let (shared, turns) = (Arc::clone(&shared), Arc::clone(&turns));
                 snapshots.spawn(send_snapshot::send(shared, turns, snapshot));

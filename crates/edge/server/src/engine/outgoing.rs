@@ -2,23 +2,32 @@
 //!
 //! The apply thread commits what is applied and the store thread takes a view of its files behind
 //! that commit, which costs neither of them more than a moment. The database is made of the view on
-//! a thread of its own, while applying goes on.
+//! a thread of its own, as fast as the follower takes it, while applying goes on. No file is written,
+//! which would compete with the log for the disk.
 
+use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
 use cluster::Membership;
+use convert::Outline;
 use raft::Message;
 use store::{Bucket, Snapshot};
+use tokio::sync::mpsc;
 use types::SnapshotMark;
 
 use super::peers::Database;
 use super::shared::Engine;
 use crate::gentle::{Way, give_way};
+use crate::pieces::Pieces;
 
 /// Most databases that are made at a time; a follower that comes later is tried again.
 const EXPORTS_MAX: usize = 2;
+/// Bytes that are handed over at a time.
+const PIECE_BYTES: usize = 256 * 1024;
+/// Pieces that wait for the transport.
+const PIECES_AHEAD: usize = 2;
 
 /// Counts the databases that are being made.
 #[derive(Debug, Default)]
@@ -42,15 +51,12 @@ impl Exports {
 /// A snapshot cannot be made.
 #[derive(Debug, thiserror::Error)]
 enum OutgoingError {
-    /// The temporary file.
-    #[error("cannot use {path}")]
-    File {
-        path: String,
-        source: std::io::Error,
-    },
-    /// The database.
+    /// The database; or the transport has given it up, and says why.
     #[error("cannot make the database")]
     Export(#[from] convert::ExportError),
+    /// The transport has given it up.
+    #[error("cannot hand over the database")]
+    HandOver(#[from] io::Error),
     /// The members.
     #[error(transparent)]
     Members(#[from] cluster::LoadError),
@@ -65,16 +71,9 @@ pub(super) fn begin(engine: &Engine, message: Message, view: Snapshot) {
     let sender = engine.clone();
     let send = move || {
         give_way(Way::Some);
-        match make(&sender, message, &view) {
-            Ok((message, database)) => match sender.peers() {
-                Some(peers) => peers.send_snapshot(message, database),
-                None => sender.snapshot_sent(to, false),
-            },
-            Err(error) => {
-                let error = super::describe(&error);
-                tracing::warn!(%to, error, "failed to make a snapshot");
-                sender.snapshot_sent(to, false);
-            }
+        if let Err(error) = send(&sender, message, &view) {
+            let error = super::describe(&error);
+            tracing::warn!(%to, error, "failed to make a snapshot");
         }
         sender.shared().exports.end();
     };
@@ -86,30 +85,42 @@ pub(super) fn begin(engine: &Engine, message: Message, view: Snapshot) {
     }
 }
 
-fn make(
-    engine: &Engine,
-    mut message: Message,
-    view: &Snapshot,
-) -> Result<(Message, Database), OutgoingError> {
-    let begin = Instant::now();
-    let scratch = &engine.shared().place.member_dir.sub("tmp");
-    // Two at a time must not meet in one file.
-    let name = format!("peer.{}.{}.tmp", message.to, view.consistent_index().0);
-    let named = |source| OutgoingError::File {
-        path: scratch.describe(&name),
-        source,
+/// Makes the database while the transport takes it, which reports how that went.
+fn send(engine: &Engine, message: Message, view: &Snapshot) -> Result<(), OutgoingError> {
+    let (begin, to) = (Instant::now(), message.to);
+    let unsent = || engine.snapshot_sent(to, false);
+    let (message, outline) = head(engine, message, view).inspect_err(|_| unsent())?;
+    let Some(peers) = engine.peers() else {
+        unsent();
+        return Ok(());
     };
-    let file = disk::scratch(&**scratch, &name).map_err(named)?;
-    let len = convert::export(view, file.clone())?;
-    message.snapshot = Some(Box::new(snapshot(engine, view)?));
+    let (taken, pieces) = mpsc::channel(PIECES_AHEAD);
+    let len = outline.bytes();
+    peers.send_snapshot(message, Database { len, pieces });
+    let mut pieces = Pieces::new(PIECE_BYTES, |piece| {
+        let given = taken.blocking_send(piece);
+        given.map_err(|_| io::ErrorKind::BrokenPipe.into())
+    });
+    convert::stream(view, outline, &mut pieces)?;
+    pieces.finish()?;
     tracing::info!(
-        to = %message.to,
+        %to,
         "snapshot-index" = view.consistent_index().0.0,
         bytes = len,
         took = ?begin.elapsed(),
         "made a database snapshot for a member that lags"
     );
-    Ok((message, Database { file, len }))
+    Ok(())
+}
+
+/// What comes before the database.
+fn head(
+    engine: &Engine,
+    mut message: Message,
+    view: &Snapshot,
+) -> Result<(Message, Outline), OutgoingError> {
+    message.snapshot = Some(Box::new(snapshot(engine, view)?));
+    Ok((message, convert::measure(view)?))
 }
 
 /// What the message says of the view: where in the log it is, and who belonged to the cluster then.

@@ -4,28 +4,19 @@
 //! back goes into the engine's [`Inbound`](super::Inbound). Nothing here blocks: a peer that is
 //! slow or gone loses messages, and says so.
 
-use std::sync::Arc;
 use std::time::Instant;
 
-use disk::File;
 use raft::Message;
+pub use transport::Database;
 use types::MemberId;
-
-/// A snapshot's database: a bbolt file without a name, gone with its last handle.
-#[derive(Clone, Debug)]
-pub struct Database {
-    /// The file.
-    pub file: Arc<dyn File>,
-    /// Its length.
-    pub len: u64,
-}
 
 /// The other members.
 pub trait Peers: Send + Sync + std::fmt::Debug {
     /// Sends without waiting. What cannot be sent is dropped, and its receiver reported as
     /// unreachable.
     fn send(&self, messages: Vec<Message>);
-    /// Sends a snapshot, with its database behind it; how that went is reported in any case.
+    /// Sends a snapshot, with its database behind it as it is made; how that went is reported in any
+    /// case. Does not wait either: the caller makes the database next.
     fn send_snapshot(&self, message: Message, database: Database);
     /// Who the others are, and their peer URLs: all members but this one.
     fn set_members(&self, peers: &[(MemberId, Vec<String>)]);

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
+use disk::{Dir, File, MemDir, OpenMode};
 use parking_lot::Mutex;
 use raft::Message;
 use server::engine::{Database, Inbound, Peers};
@@ -86,6 +87,17 @@ impl Network {
     }
 }
 
+/// The whole database, if it is made to its end.
+fn keep(mut database: Database) -> Option<Arc<dyn File>> {
+    let file = MemDir::new().open("db", OpenMode::CreateNew).unwrap();
+    let mut len = 0;
+    while let Some(piece) = database.pieces.blocking_recv() {
+        file.write_all_at(&piece, len).unwrap();
+        len += piece.len() as u64;
+    }
+    (len == database.len).then_some(file)
+}
+
 impl Peers for Link {
     fn send(&self, messages: Vec<Message>) {
         for message in messages {
@@ -104,14 +116,22 @@ impl Peers for Link {
     fn send_snapshot(&self, message: Message, database: Database) {
         let to = message.to;
         let receiver = self.network.receiver(self.from, to);
-        let delivered = receiver.is_some();
         if let Some(inbound) = receiver {
-            assert!(database.len > 0);
-            inbound.snapshot(message, database.file);
-            self.network.0.lock().snapshots += 1;
-        }
-        if let Some(own) = self.network.sender(self.from) {
-            own.snapshot_sent(to, delivered);
+            let own = self.network.sender(self.from);
+            let network = self.network.clone();
+            // The caller makes the database next.
+            std::thread::spawn(move || {
+                let file = keep(database);
+                if let Some(file) = &file {
+                    inbound.snapshot(message, Arc::clone(file));
+                    network.0.lock().snapshots += 1;
+                }
+                if let Some(own) = own {
+                    own.snapshot_sent(to, file.is_some());
+                }
+            });
+        } else if let Some(own) = self.network.sender(self.from) {
+            own.snapshot_sent(to, false);
         }
     }
 

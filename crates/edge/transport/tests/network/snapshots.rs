@@ -1,57 +1,33 @@
 //! Databases that follow a snapshot's message.
 
-use std::io;
 use std::net::TcpListener;
-use std::sync::Arc;
+use std::thread::JoinHandle;
 
-use disk::{File, LockKind};
 use raft::{Message, MessageKind, Snapshot};
+use tokio::sync::mpsc;
+use transport::Database;
 use types::{Index, MemberId, SnapshotMark, Term};
 
 use crate::node::{Node, introduce, message};
 
 const LEN: u64 = 20_000_000;
-
-/// A database whose bytes follow from their place; reading beyond `readable` fails.
-#[derive(Debug)]
-struct Database {
-    readable: u64,
-}
+const PIECE: usize = 100_000;
 
 fn byte_at(offset: u64) -> u8 {
     (offset ^ (offset >> 8) ^ (offset >> 16)) as u8
 }
 
-impl File for Database {
-    fn read_exact_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
-        if offset + buf.len() as u64 > self.readable {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        (offset..)
-            .zip(buf)
-            .for_each(|(at, byte)| *byte = byte_at(at));
-        Ok(())
-    }
-
-    fn write_all_at(&self, _: &[u8], _: u64) -> io::Result<()> {
-        unreachable!("only read")
-    }
-
-    fn len(&self) -> io::Result<u64> {
-        Ok(LEN)
-    }
-
-    fn set_len(&self, _: u64) -> io::Result<()> {
-        unreachable!("only read")
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        unreachable!("only read")
-    }
-
-    fn try_lock(&self, _: LockKind) -> io::Result<()> {
-        unreachable!("only read")
-    }
+/// A database whose bytes follow from their place, and that ends after `made` of them; what the thread
+/// that makes it returns is whether all of these were taken.
+fn database(len: u64, made: u64) -> (Database, JoinHandle<bool>) {
+    let (taken, pieces) = mpsc::channel(2);
+    let maker = std::thread::spawn(move || {
+        let mut all = (0..made)
+            .step_by(PIECE)
+            .map(|at| at..made.min(at + PIECE as u64));
+        all.all(|piece| taken.blocking_send(piece.map(byte_at).collect()).is_ok())
+    });
+    (Database { len, pieces }, maker)
 }
 
 fn snapshot(from: MemberId, to: MemberId) -> Message {
@@ -74,8 +50,8 @@ fn arrives() {
     let (one, two) = (Node::start(1), Node::start(2));
     introduce(&[&one, &two]);
     let sent = snapshot(one.id, two.id);
-    let database = Arc::new(Database { readable: LEN });
-    one.transport.send_snapshot(sent.clone(), database, LEN);
+    let (database, maker) = database(LEN, LEN);
+    one.transport.send_snapshot(sent.clone(), database);
     let (received, file) = two.memory.wait(|told| told.snapshots.pop());
     assert_eq!(received, sent);
     assert_eq!(file.len().unwrap(), LEN);
@@ -84,18 +60,19 @@ fn arrives() {
     assert!((0..).zip(&bytes).all(|(at, byte)| *byte == byte_at(at)));
     let report = one.memory.wait(|told| told.snapshots_sent.pop());
     assert_eq!(report, (two.id, true));
+    assert!(maker.join().unwrap());
     one.stop();
     two.stop();
 }
 
-/// A database that cannot be read to its end must not look whole.
+/// A database that is not made to its end must not look whole.
 #[test]
 fn cut_short() {
     let (one, two) = (Node::start(1), Node::start(2));
     introduce(&[&one, &two]);
-    let database = Arc::new(Database { readable: LEN / 2 });
+    let (database, _) = database(LEN, LEN / 2);
     one.transport
-        .send_snapshot(snapshot(one.id, two.id), database, LEN);
+        .send_snapshot(snapshot(one.id, two.id), database);
     let report = one.memory.wait(|told| told.snapshots_sent.pop());
     assert_eq!(report, (two.id, false));
     two.memory.now(|told| assert_eq!(told.snapshots.len(), 0));
@@ -113,11 +90,12 @@ fn failures_are_reported() {
     let (dead, unknown) = (MemberId(2), MemberId(3));
     one.transport.set_members(&[(dead, vec![url])]);
     for to in [dead, unknown] {
-        let database = Arc::new(Database { readable: LEN });
-        one.transport
-            .send_snapshot(snapshot(one.id, to), database, LEN);
+        let (database, maker) = database(LEN, LEN);
+        one.transport.send_snapshot(snapshot(one.id, to), database);
         let report = one.memory.wait(|told| told.snapshots_sent.pop());
         assert_eq!(report, (to, false));
+        // Whoever makes the database must not wait for ever.
+        assert!(!maker.join().unwrap());
     }
     // Without its database a snapshot does not leave.
     one.transport.send(vec![snapshot(one.id, dead)]);
@@ -136,9 +114,9 @@ fn throttled() {
     introduce(&[&one, &two]);
     let started = std::time::Instant::now();
     let len = 2_000_000;
-    let database = Arc::new(Database { readable: len });
+    let (database, _) = database(len, len);
     one.transport
-        .send_snapshot(snapshot(one.id, two.id), database, len);
+        .send_snapshot(snapshot(one.id, two.id), database);
     two.memory.wait(|told| told.snapshots.pop());
     assert!(started.elapsed() >= std::time::Duration::from_millis(450));
     one.stop();
