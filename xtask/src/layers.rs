@@ -22,6 +22,7 @@ const LAYERS: [&str; 6] = [
 
 /// Edges inside a layer.
 const SIBLINGS: &[(&str, &str)] = &[
+    ("command", "notation"),
     ("proto", "types"),
     ("types", "wire"),
     ("disk", "types"),

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use crate::exit::{ERROR, Exit};
 use crate::flags::{Arguments, Flag, Kind, Value, parse_value};
 use crate::log::{Level, log};
-use crate::text::duration;
+use notation::duration;
 
 /// What the names of environment variables begin with.
 const PREFIX: &str = "ETCDCTL_";

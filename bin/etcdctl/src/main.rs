@@ -1,6 +1,6 @@
 //! `etcdctl`: the command line of a cluster, compatible with etcd 3.7's.
 //!
-//! A run goes through four places: `flags` finds the command and reads its words, the command in
+//! A run goes through four places: `command` (the crate) finds the command and reads its words, the command in
 //! `commands` checks them and calls the cluster through the `client` crate, `print` writes the
 //! answer in the format that was asked for, and `exit` says how the program ends.
 
@@ -15,7 +15,6 @@ mod print;
 mod run;
 mod secure;
 mod terminal;
-mod text;
 
 use std::os::unix::ffi::OsStringExt as _;
 use std::process::ExitCode;

@@ -12,6 +12,9 @@ use crate::print;
 /// Runs the program with the words that follow its name.
 pub(crate) fn run(words: Vec<Bytes>) -> Result<(), Exit> {
     let found = flags::find(&ROOT, words);
+    if let Some(name) = found.stray() {
+        return Err(unknown_command(&found, &name));
+    }
     let arguments = match flags::parse(&found.flags(), &found.words) {
         Ok(arguments) => arguments,
         Err(FlagError::Help) => return show_help(&found),
@@ -21,11 +24,6 @@ pub(crate) fn run(words: Vec<Bytes>) -> Result<(), Exit> {
         }
     };
     let Run::Do(body) = found.command().run else {
-        if found.path.len() == 1
-            && let Some(name) = arguments.operand(0)
-        {
-            return Err(unknown_command(&found, &name));
-        }
         return show_help(&found);
     };
     let invocation = Invocation {
@@ -57,19 +55,10 @@ pub(crate) fn report(exit: &Exit) {
 }
 
 fn show_help(found: &Found) -> Result<(), Exit> {
-    print::write(flags::help(found, ROOT.name).as_bytes())
+    print::write(flags::help(found).as_bytes())
 }
 
 fn unknown_command(found: &Found, name: &str) -> Exit {
-    let program = ROOT.name;
-    let mut message = format!("unknown command {name:?} for {program:?}");
-    let similar = flags::suggestions(found.command(), name);
-    if !similar.is_empty() {
-        message.push_str("\n\nDid you mean this?\n");
-        for name in similar {
-            message.push_str(&format!("\t{name}\n"));
-        }
-    }
-    message.push_str(&format!("\nRun '{program} --help' for usage."));
-    Exit::error(message)
+    let message = flags::unknown_command(found, name);
+    Exit::error(format!("{message}\nRun '{} --help' for usage.", ROOT.name))
 }

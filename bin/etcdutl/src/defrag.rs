@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, anyhow};
 use boltfile::Writer;
 use disk::OpenMode;
+use notation::duration;
 use serde_json::json;
 
-use crate::cli;
+use crate::cli::{Arguments, Command, Flag, Run, timeout};
 use crate::database;
 use crate::failure::Failure;
 use crate::log::{Meter, info};
@@ -23,10 +24,23 @@ const STEP_BYTES: u64 = 16 << 20;
 /// The new database in the making; etcd removes files with this beginning at its start.
 const TEMPORARY: &str = "db.tmp.defrag";
 
-/// Runs the command.
-pub(crate) fn run(arguments: &cli::DataDir, timeout: Duration) -> Result<(), Failure> {
-    let dir = &arguments.data_dir;
-    defragment(dir, timeout)
+/// The command.
+pub(crate) const COMMAND: Command = Command {
+    name: "defrag",
+    about: "Gives back the space of what was deleted, in a data directory that is not in use",
+    flags: &[Flag::text(
+        "data-dir",
+        "",
+        "data directory of the member that is not running (required)",
+    )],
+    run: Run::Do(run),
+    ..Command::EMPTY
+};
+
+fn run(arguments: &Arguments) -> Result<(), Failure> {
+    arguments.require(&["data-dir"])?;
+    let dir = &arguments.text("data-dir");
+    defragment(dir, timeout(arguments))
         .map_err(|error| anyhow!("Failed to defragment etcd data[{dir}] ({error:#})"))?;
     Ok(())
 }
@@ -35,25 +49,24 @@ fn defragment(dir: &str, timeout: Duration) -> Result<()> {
     let begin = Instant::now();
     let path = place::database(dir);
     let path = path.to_string_lossy();
-    let (before, after) = match place::kind(dir) {
+    let (path, is_ours) = match place::kind(dir) {
         None => return Err(anyhow!("stat {path}: no such file or directory")),
-        Some(Kind::Ours) => {
-            info(PLACE, "defragmenting", &[("path", json!(dir))]);
-            store(dir)?
-        }
-        Some(Kind::Etcds) => {
-            info(PLACE, "defragmenting", &[("path", json!(path))]);
-            file(&path, timeout)?
-        }
+        Some(Kind::Ours) => (format!("{dir}/member/store"), true),
+        Some(Kind::Etcds) => (path.into_owned(), false),
+    };
+    info(PLACE, "defragmenting", &[("path", json!(path))]);
+    let (before, after) = match is_ours {
+        true => store(dir)?,
+        false => file(&path, timeout)?,
     };
     let details = [
-        ("directory", json!(dir)),
+        ("path", json!(path)),
         (
             "current-db-size-bytes-diff",
             json!(i128::from(after) - i128::from(before)),
         ),
         ("current-db-size-bytes", json!(after)),
-        ("took", json!(format!("{:?}", begin.elapsed()))),
+        ("took", json!(duration::format(begin.elapsed()))),
     ];
     info(PLACE, "finished defragmenting directory", &details);
     Ok(())

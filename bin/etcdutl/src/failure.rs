@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use command::FlagError;
+
 /// An error with its exit code.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -23,6 +25,20 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// The command line is wrong.
+    pub(crate) fn usage(text: String) -> Self {
+        let usage = String::new();
+        Self::Usage { text, usage }
+    }
+
+    /// With how the command is used, if that is what went wrong.
+    pub(crate) fn with_usage(self, usage: String) -> Self {
+        match self {
+            Self::Usage { text, .. } => Self::Usage { text, usage },
+            other => other,
+        }
+    }
+
     /// Says what went wrong and gives the exit code.
     pub(crate) fn report(self) -> ExitCode {
         let code = match &self {
@@ -34,12 +50,18 @@ impl Failure {
             // The whole chain on one line, as in `cannot read …: permission denied`.
             Self::Operation(error) => eprintln!("Error: {error:#}"),
             Self::Usage { text, usage } => {
-                eprintln!("Error: {text}\n{}\nError: {text}", usage.trim_end());
+                eprintln!("Error: {text}\n{usage}\nError: {text}");
             }
             Self::Format(text) | Self::Arguments(text) => eprintln!("Error: {text}"),
             Self::Argument(text) => eprintln!("Error: {text}"),
         }
         ExitCode::from(code)
+    }
+}
+
+impl From<FlagError> for Failure {
+    fn from(error: FlagError) -> Self {
+        Self::usage(error.to_string())
     }
 }
 

@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Context, bail};
 use boltfile::{Bucket, Reader};
@@ -14,9 +13,10 @@ use mvcc::RangeError;
 use serde::Serialize;
 use types::RecordKey;
 
+use crate::cli::{Arguments, Command, Flag, Run, format, only_operand, timeout};
 use crate::database::{KEY_BUCKET, META_BUCKET, changes, file_error, open};
 use crate::failure::Failure;
-use crate::output::{Format, Report};
+use crate::output::Report;
 use crate::place::{directory, store_options};
 
 const HEADS: &[&str] = &["HASH", "HASH REVISION", "COMPACT REVISION"];
@@ -34,12 +34,28 @@ struct HashKv {
     compact_revision: i64,
 }
 
-/// Runs the command.
-pub(crate) fn run(path: &str, rev: i64, timeout: Duration, format: Format) -> Result<(), Failure> {
+/// The command.
+pub(crate) const COMMAND: Command = Command {
+    name: "hashkv",
+    operands: "<filename>",
+    about: "Prints the hash of a file's key space and its history",
+    flags: &[Flag::int(
+        "rev",
+        "0",
+        "newest revision that counts (0 means all)",
+    )],
+    run: Run::Do(run),
+    ..Command::EMPTY
+};
+
+fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let path = &only_operand(arguments)?;
+    let format = format(arguments)?;
+    let rev = arguments.int("rev");
     let found = std::fs::metadata(path).map_err(|error| file_error("stat", path, error))?;
     let hash = match found.is_dir() {
         true => of_store(Path::new(path), rev)?,
-        false => hash_kv(&open(path, timeout)?, rev)?,
+        false => hash_kv(&open(path, timeout(arguments))?, rev)?,
     };
     hash.report()?.print(format)
 }

@@ -5,7 +5,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// How often a terminal is told how far the work is.
 const REPORT_EVERY: Duration = Duration::from_millis(200);
@@ -15,19 +15,19 @@ pub(crate) fn info(place: &str, message: &str, details: &[(&str, Value)]) {
     line("info", place, message, details);
 }
 
-/// Says that something is not as it should be.
-pub(crate) fn warn(place: &str, message: &str, details: &[(&str, Value)]) {
-    line("warn", place, message, details);
+/// Says that something went wrong.
+pub(crate) fn error(place: &str, message: &str, details: &[(&str, Value)]) {
+    line("error", place, message, details);
 }
 
 fn line(level: &str, place: &str, message: &str, details: &[(&str, Value)]) {
-    let details: Map<String, Value> = details
+    let details: Vec<String> = details
         .iter()
-        .map(|(name, value)| ((*name).to_owned(), value.clone()))
+        .map(|(name, value)| format!("\"{name}\": {value}"))
         .collect();
     let details = match details.is_empty() {
         true => String::new(),
-        false => format!("\t{}", Value::Object(details)),
+        false => format!("\t{{{}}}", details.join(", ")),
     };
     let now = Timestamp::now();
     eprintln!("{now:.0}\t{level}\t{place}\t{message}{details}");

@@ -5,27 +5,30 @@
 //! is only asked about are never changed.
 
 mod cli;
-mod complaint;
+mod completion;
 mod database;
 mod defrag;
 mod failure;
 mod hand_back;
 mod hashkv;
+mod help;
 mod log;
 mod migrate;
 mod output;
-mod parse;
 mod place;
 mod recover;
 mod restore;
 mod run;
 mod status;
-mod table;
+mod version;
 
+use std::os::unix::ffi::OsStringExt as _;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match run::run(std::env::args_os()) {
+    let words = std::env::args_os().skip(1);
+    let words = words.map(|word| word.into_vec().into()).collect();
+    match run::run(words) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }

@@ -1,8 +1,9 @@
 //! The output formats, and a result that can be printed in them.
 
+use notation::table;
+
 use crate::failure::Failure;
 use crate::run::print;
-use crate::table;
 
 /// How a result is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::fmt::Write;
-use std::time::Duration;
 
 use anyhow::{Context, bail};
 use boltfile::Reader;
@@ -10,9 +9,10 @@ use crc32c::crc32c_append;
 use notation::size;
 use serde::Serialize;
 
+use crate::cli::{Arguments, Command, Run, format, timeout};
 use crate::database::{META_BUCKET, changes, file_error, open};
 use crate::failure::Failure;
-use crate::output::{Format, Report};
+use crate::output::Report;
 
 const HEADS: &[&str] = &["HASH", "REVISION", "TOTAL KEYS", "TOTAL SIZE", "VERSION"];
 
@@ -32,11 +32,25 @@ struct Status {
     version: String,
 }
 
-/// Runs the command. That the file exists is looked at before the output format.
-pub(crate) fn run(path: &str, timeout: Duration, write_out: &str) -> Result<(), Failure> {
+/// The command.
+pub(crate) const COMMAND: Command = Command {
+    name: "status",
+    operands: "<filename>",
+    about: "Describes a snapshot, or the database of a data directory",
+    run: Run::Do(run),
+    ..Command::EMPTY
+};
+
+/// That the file exists is looked at before the output format.
+fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let (Some(path), 1) = (&arguments.operand(0), arguments.operands.len()) else {
+        return Err(Failure::Arguments(
+            "snapshot status requires exactly one argument",
+        ));
+    };
     std::fs::metadata(path).map_err(|error| file_error("stat", path, error))?;
-    let format = Format::parse(write_out)?;
-    let reader = open(path, timeout)?;
+    let format = format(arguments)?;
+    let reader = open(path, timeout(arguments))?;
     check(&reader)?;
     status(&reader)?.report()?.print(format)
 }

@@ -252,7 +252,9 @@ fn a_database_in_use_is_not_read() {
 /// Scripts tell mistakes apart by these texts and codes.
 #[test]
 fn mistakes() {
-    check_usage("foo", "unknown command \"foo\" for \"etcdutl\"");
+    let unknown = "Error: unknown command \"foo\" for \"etcdutl\"\n";
+    let err = format!("{unknown}Run 'etcdutl --help' for usage.\n{unknown}");
+    check(Path::new("."), "foo --bar", 1, "", &err);
     check_usage("--bogus", "unknown flag: --bogus");
     check_usage("hashkv -z", "unknown shorthand flag: 'z' in -z");
     check_usage("hashkv", "accepts 1 arg(s), received 0");

@@ -4,7 +4,7 @@ use proto::etcdserverpb::{AlarmRequest, AlarmResponse, AlarmType, alarm_request:
 
 use super::operands::none;
 use crate::exit::Exit;
-use crate::flags::{Command, Group, Run};
+use crate::flags::{Command, Run, group};
 use crate::invocation::Invocation;
 use crate::print::Answer;
 
@@ -13,7 +13,7 @@ pub(crate) const COMMAND: Command = Command {
     name: "alarm",
     about: "Commands about alarms. See `etcdctl alarm --help`",
     details: "Commands about alarms",
-    group: Group::Cluster,
+    group: group::CLUSTER,
     children: &[
         Command {
             name: "disarm",

@@ -9,7 +9,7 @@ use proto::etcdserverpb::{
 
 use super::operands::none;
 use crate::exit::Exit;
-use crate::flags::{Command, Group, Run};
+use crate::flags::{Command, Run, group};
 use crate::invocation::Invocation;
 use crate::print::{self, Answer};
 
@@ -18,7 +18,7 @@ pub(crate) const COMMAND: Command = Command {
     name: "auth",
     about: "Turns authentication on and off. See `etcdctl auth --help`",
     details: "Turns authentication on and off",
-    group: Group::Authentication,
+    group: group::AUTHENTICATION,
     children: &[
         Command {
             name: "enable",

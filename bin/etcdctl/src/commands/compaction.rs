@@ -4,17 +4,17 @@ use proto::etcdserverpb::CompactionRequest;
 
 use super::operands::only;
 use crate::exit::Exit;
-use crate::flags::{Command, Flag, Group, Run};
+use crate::flags::{Command, Flag, Run, group};
 use crate::invocation::Invocation;
 use crate::print;
-use crate::text::number;
+use notation::number;
 
 /// The command.
 pub(crate) const COMMAND: Command = Command {
     name: "compaction",
     operands: "[options] <revision>",
     about: "Forgets the history before a revision",
-    group: Group::KeyValue,
+    group: group::KEY_VALUE,
     flags: &[Flag::switch(
         "physical",
         "return only when the member has removed the history",

@@ -1,7 +1,7 @@
 //! `completion`: scripts that teach a shell our commands.
 
 use crate::exit::{ERROR, Exit};
-use crate::flags::{self, Command, Group, Run};
+use crate::flags::{self, Command, Run, group};
 use crate::invocation::Invocation;
 use crate::print;
 
@@ -25,7 +25,7 @@ Fish:
 
 PowerShell:
   etcdctl completion powershell | Out-String | Invoke-Expression",
-    group: Group::Utility,
+    group: group::UTILITY,
     run: Run::Do(|invocation| Box::pin(async move { run(&invocation) })),
     ..Command::EMPTY
 };

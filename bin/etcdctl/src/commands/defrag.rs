@@ -6,16 +6,16 @@ use proto::etcdserverpb::DefragmentRequest;
 
 use super::endpoint::endpoints;
 use crate::exit::{ERROR, Exit};
-use crate::flags::{Command, Flag, Group, Run};
+use crate::flags::{Command, Flag, Run, group};
 use crate::invocation::{Invocation, Session};
 use crate::print;
-use crate::text::duration;
+use notation::duration;
 
 /// The command.
 pub(crate) const COMMAND: Command = Command {
     name: "defrag",
     about: "Gives free space of the members in --endpoints back",
-    group: Group::Cluster,
+    group: group::CLUSTER,
     flags: &[Flag::switch("cluster", "use all members of the cluster")],
     run: Run::Do(|invocation| Box::pin(run(invocation))),
     ..Command::EMPTY

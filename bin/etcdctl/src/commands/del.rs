@@ -6,17 +6,17 @@ use proto::etcdserverpb::DeleteRangeRequest;
 
 use super::operands::range;
 use crate::exit::Exit;
-use crate::flags::{Arguments, Command, Flag, Group, Run};
+use crate::flags::{Arguments, Command, Flag, Run, group};
 use crate::invocation::Invocation;
 use crate::print::Answer;
-use crate::text::quote::quote;
+use notation::quote::quote;
 
 /// The command.
 pub(crate) const COMMAND: Command = Command {
     name: "del",
     operands: "[options] <key> [range_end]",
     about: "Deletes a key, or the range of keys [key, range_end)",
-    group: Group::KeyValue,
+    group: group::KEY_VALUE,
     flags: FLAGS,
     run: Run::Do(|invocation| Box::pin(run(invocation))),
     ..Command::EMPTY

@@ -3,7 +3,7 @@
 use proto::etcdserverpb::{DowngradeRequest, downgrade_request::DowngradeAction};
 
 use crate::exit::Exit;
-use crate::flags::{Command, Group, Run};
+use crate::flags::{Command, Run, group};
 use crate::invocation::Invocation;
 use crate::print::{Answer, DowngradeStep};
 
@@ -12,7 +12,7 @@ pub(crate) const COMMAND: Command = Command {
     name: "downgrade",
     about: "Commands about downgrades. See `etcdctl downgrade --help`",
     details: "Commands about downgrades",
-    group: Group::Cluster,
+    group: group::CLUSTER,
     children: &[
         Command {
             name: "validate",

@@ -6,7 +6,7 @@ use proto::etcdserverpb::RangeRequest;
 
 use super::signals::Interrupt;
 use crate::exit::Exit;
-use crate::flags::{Command, Flag, Group, Run};
+use crate::flags::{Command, Flag, Run, group};
 use crate::invocation::{Invocation, Session};
 use crate::print::{Answer, Shown};
 
@@ -15,7 +15,7 @@ pub(crate) const COMMAND: Command = Command {
     name: "elect",
     operands: "<election-name> [proposal]",
     about: "Stands as a candidate in an election, or follows it",
-    group: Group::Concurrency,
+    group: group::CONCURRENCY,
     flags: &[Flag::switch("listen", "follow the election").short('l')],
     run: Run::Do(|invocation| Box::pin(run(invocation))),
     ..Command::EMPTY

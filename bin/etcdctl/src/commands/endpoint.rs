@@ -10,7 +10,7 @@ use proto::etcdserverpb::{
 };
 
 use crate::exit::{ERROR, Exit};
-use crate::flags::{Command, Flag, Group, Run};
+use crate::flags::{Command, Flag, Run, group};
 use crate::invocation::{Invocation, Session};
 use crate::print::{Answer, Endpoint, Format, Health};
 
@@ -19,7 +19,7 @@ pub(crate) const COMMAND: Command = Command {
     name: "endpoint",
     about: "Commands about endpoints. See `etcdctl endpoint --help`",
     details: "Commands about endpoints",
-    group: Group::Cluster,
+    group: group::CLUSTER,
     inherited: &[Flag::switch("cluster", "use all members of the cluster")],
     children: &[
         Command {
@@ -114,7 +114,7 @@ async fn health(invocation: Invocation) -> Result<(), Exit> {
 fn show(health: &Health) -> Result<(), Exit> {
     let endpoint = &health.endpoint;
     if health.error.is_empty() {
-        let took = crate::text::duration::format(health.took);
+        let took = notation::duration::format(health.took);
         return crate::print::line(&format!(
             "{endpoint} is healthy: successfully committed proposal: took = {took}"
         ));

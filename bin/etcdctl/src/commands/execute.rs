@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tokio::process::Command;
 
 use crate::exit::Exit;
-use crate::text::quote::quote;
+use notation::quote::quote;
 
 /// Runs `words` with more variables in its environment; the outcome is its status.
 pub(super) async fn run(

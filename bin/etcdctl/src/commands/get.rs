@@ -7,7 +7,7 @@ use proto::etcdserverpb::{
 
 use super::operands::{choose_one, range};
 use crate::exit::Exit;
-use crate::flags::{Arguments, Command, Flag, Group, Run};
+use crate::flags::{Arguments, Command, Flag, Run, group};
 use crate::invocation::Invocation;
 use crate::print::{Answer, Format, Shown};
 
@@ -16,7 +16,7 @@ pub(crate) const COMMAND: Command = Command {
     name: "get",
     operands: "[options] <key> [range_end]",
     about: "Gets a key or a range of keys",
-    group: Group::KeyValue,
+    group: group::KEY_VALUE,
     flags: FLAGS,
     run: Run::Do(|invocation| Box::pin(run(invocation))),
     ..Command::EMPTY

@@ -1,7 +1,7 @@
 //! `help`: what `--help` shows, of any command.
 
 use crate::exit::Exit;
-use crate::flags::{self, Command, Group, Run};
+use crate::flags::{self, Command, Run, group};
 use crate::invocation::Invocation;
 use crate::print;
 
@@ -10,7 +10,7 @@ pub(crate) const COMMAND: Command = Command {
     name: "help",
     operands: "[command]",
     about: "Shows the help of a command",
-    group: Group::Utility,
+    group: group::UTILITY,
     run: Run::Do(|invocation| Box::pin(async move { run(&invocation) })),
     ..Command::EMPTY
 };
@@ -23,5 +23,5 @@ fn run(invocation: &Invocation) -> Result<(), Exit> {
         eprint!("Unknown help topic [`{topic}`]\n{}", flags::usage(&found));
         return Ok(());
     }
-    print::write(flags::help(&found, root.name).as_bytes())
+    print::write(flags::help(&found).as_bytes())
 }

@@ -6,17 +6,17 @@ use proto::etcdserverpb::{
 
 use super::operands::{lease_id, only};
 use crate::exit::{BAD_CONNECTION, ERROR, Exit};
-use crate::flags::{Command, Flag, Group, Run};
+use crate::flags::{Command, Flag, Run, group};
 use crate::invocation::Invocation;
 use crate::print::{self, Answer, Format};
-use crate::text::number;
+use notation::number;
 
 /// The command.
 pub(crate) const COMMAND: Command = Command {
     name: "lease",
     about: "Commands about leases. See `etcdctl lease --help`",
     details: "Commands about leases",
-    group: Group::KeyValue,
+    group: group::KEY_VALUE,
     children: &[
         Command {
             name: "grant",

@@ -7,7 +7,7 @@ use proto::etcdserverpb::RangeRequest;
 use super::execute;
 use super::signals::Interrupt;
 use crate::exit::{ERROR, Exit};
-use crate::flags::{Command, Flag, Group, Run};
+use crate::flags::{Command, Flag, Run, group};
 use crate::invocation::{Invocation, Session};
 use crate::print::{Answer, Shown};
 
@@ -16,7 +16,7 @@ pub(crate) const COMMAND: Command = Command {
     name: "lock",
     operands: "<lockname> [exec-command arg1 arg2 ...]",
     about: "Holds a named lock",
-    group: Group::Concurrency,
+    group: group::CONCURRENCY,
     flags: &[Flag::int(
         "ttl",
         "10",

@@ -16,7 +16,7 @@ use proto::mvccpb::{Event, event::EventType};
 use super::operands::{OPEN_END, choose_one, only};
 use super::progress::Progress;
 use crate::exit::Exit;
-use crate::flags::{Arguments, Command, Flag, Group, Kind, Run};
+use crate::flags::{Arguments, Command, Flag, Kind, Run, group};
 use crate::invocation::{Invocation, User, connect};
 use crate::print;
 use crate::secure;
@@ -26,7 +26,7 @@ pub(crate) const COMMAND: Command = Command {
     name: "make-mirror",
     operands: "[options] <destination>",
     about: "Mirrors keys to another cluster",
-    group: Group::Utility,
+    group: group::UTILITY,
     flags: &[
         Flag::text("prefix", "", "mirror only keys that begin so"),
         Flag::text(

@@ -12,17 +12,17 @@ use proto::etcdserverpb::{
 use super::get::serializable;
 use super::operands::only;
 use crate::exit::Exit;
-use crate::flags::{Command, Flag, Group, Run};
+use crate::flags::{Command, Flag, Run, group};
 use crate::invocation::Invocation;
 use crate::print::Answer;
-use crate::text::number;
+use notation::number;
 
 /// The command.
 pub(crate) const COMMAND: Command = Command {
     name: "member",
     about: "Commands about members. See `etcdctl member --help`",
     details: "Commands about members",
-    group: Group::Cluster,
+    group: group::CLUSTER,
     children: &[
         Command {
             name: "add",

@@ -4,17 +4,17 @@ use proto::etcdserverpb::{MoveLeaderRequest, StatusRequest};
 
 use super::operands::only;
 use crate::exit::Exit;
-use crate::flags::{Command, Group, Run};
+use crate::flags::{Command, Run, group};
 use crate::invocation::Invocation;
 use crate::print::Answer;
-use crate::text::number;
+use notation::number;
 
 /// The command.
 pub(crate) const COMMAND: Command = Command {
     name: "move-leader",
     operands: "<transferee-member-id>",
     about: "Makes another member the leader",
-    group: Group::Cluster,
+    group: group::CLUSTER,
     run: Run::Do(|invocation| Box::pin(run(invocation))),
     ..Command::EMPTY
 };

@@ -5,7 +5,7 @@ use client::prefix_end;
 
 use crate::exit::Exit;
 use crate::flags::Arguments;
-use crate::text::number;
+use notation::number;
 
 /// The end that stands for "no end".
 pub(super) const OPEN_END: Bytes = Bytes::from_static(b"\0");

@@ -1,7 +1,7 @@
 //! `options`: the flags that every command takes.
 
 use crate::exit::Exit;
-use crate::flags::{self, Command, Group, Run};
+use crate::flags::{self, Command, Run, group};
 use crate::invocation::Invocation;
 use crate::print;
 
@@ -9,7 +9,7 @@ use crate::print;
 pub(crate) const COMMAND: Command = Command {
     name: "options",
     about: "Shows the flags that every command takes",
-    group: Group::Utility,
+    group: group::UTILITY,
     run: Run::Do(|invocation| Box::pin(async move { run(&invocation) })),
     ..Command::EMPTY
 };

@@ -7,7 +7,7 @@ use proto::etcdserverpb::PutRequest;
 
 use super::operands::lease_id;
 use crate::exit::Exit;
-use crate::flags::{Arguments, Command, Flag, Group, Run};
+use crate::flags::{Arguments, Command, Flag, Run, group};
 use crate::invocation::Invocation;
 use crate::print::Answer;
 
@@ -24,7 +24,7 @@ A value that is not on the command line is read from stdin, as it is:
 A value that begins with '-' would be taken for a flag. Write '--' in front of it:
   etcdctl put <key> -- <value>
   etcdctl put -- <key> <value>",
-    group: Group::KeyValue,
+    group: group::KEY_VALUE,
     flags: FLAGS,
     run: Run::Do(|invocation| Box::pin(run(invocation))),
     ..Command::EMPTY

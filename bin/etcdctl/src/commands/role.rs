@@ -10,7 +10,7 @@ use proto::etcdserverpb::{
 
 use super::operands::{OPEN_END, none, only};
 use crate::exit::Exit;
-use crate::flags::{Arguments, Command, Flag, Group, Run};
+use crate::flags::{Arguments, Command, Flag, Run, group};
 use crate::invocation::Invocation;
 use crate::print::Answer;
 
@@ -22,7 +22,7 @@ pub(crate) const COMMAND: Command = Command {
     name: "role",
     about: "Commands about roles. See `etcdctl role --help`",
     details: "Commands about roles",
-    group: Group::Authentication,
+    group: group::AUTHENTICATION,
     children: &[
         Command {
             name: "add",

@@ -12,18 +12,18 @@ use sha2::{Digest as _, Sha256};
 
 use super::operands::only;
 use crate::exit::{Exit, INTERRUPTED};
-use crate::flags::{Command, Group, Run};
+use crate::flags::{Command, Run, group};
 use crate::invocation::Invocation;
 use crate::log::{Level, log};
 use crate::print;
 use crate::secure::io_reason;
-use crate::text::duration;
+use notation::duration;
 
 /// The command.
 pub(crate) const COMMAND: Command = Command {
     name: "snapshot",
     about: "Saves snapshots of members",
-    group: Group::Cluster,
+    group: group::CLUSTER,
     children: &[Command {
         name: "save",
         operands: "<filename>",

@@ -15,11 +15,11 @@ use proto::etcdserverpb::{
 use super::operands::none;
 use super::{del, get, put};
 use crate::exit::{Exit, INVALID_INPUT};
-use crate::flags::{self, Command, Flag, Found, Group, Run};
+use crate::flags::{self, Command, Flag, Found, Run, group};
 use crate::invocation::Invocation;
 use crate::print::{self, Answer};
-use crate::text::number;
-use crate::text::quote::{quote, split_words, unquote_prefix};
+use notation::number;
+use notation::quote::{quote, split_words, unquote_prefix};
 
 /// The command.
 pub(crate) const COMMAND: Command = Command {
@@ -45,7 +45,7 @@ For example, 'etcdctl txn -i' asks:
   put key2 \"created as well\"
 
 Comparisons are about ver, create, mod, val or lease, with =, !=, < or >.",
-    group: Group::KeyValue,
+    group: group::KEY_VALUE,
     flags: &[Flag::switch("interactive", "ask for each section").short('i')],
     run: Run::Do(|invocation| Box::pin(run(invocation))),
     ..Command::EMPTY

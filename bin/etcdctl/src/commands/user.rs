@@ -10,7 +10,7 @@ use proto::etcdserverpb::{
 
 use super::operands::{none, only};
 use crate::exit::Exit;
-use crate::flags::{Arguments, Command, Flag, Group, Kind, Run};
+use crate::flags::{Arguments, Command, Flag, Kind, Run, group};
 use crate::invocation::Invocation;
 use crate::print::{self, Answer};
 use crate::terminal::ask_secretly;
@@ -20,7 +20,7 @@ pub(crate) const COMMAND: Command = Command {
     name: "user",
     about: "Commands about users. See `etcdctl user --help`",
     details: "Commands about users",
-    group: Group::Authentication,
+    group: group::AUTHENTICATION,
     children: &[
         Command {
             name: "add",

@@ -1,14 +1,14 @@
 //! `version`: which etcdctl this is.
 
 use crate::exit::Exit;
-use crate::flags::{Command, Group, Run};
+use crate::flags::{Command, Run, group};
 use crate::print;
 
 /// The command.
 pub(crate) const COMMAND: Command = Command {
     name: "version",
     about: "Prints the version of etcdctl",
-    group: Group::Utility,
+    group: group::UTILITY,
     run: Run::Do(|_| Box::pin(async { run() })),
     ..Command::EMPTY
 };

@@ -11,7 +11,7 @@ use proto::mvccpb::{KeyValue, event::EventType};
 
 use super::Unsupported;
 use super::answer::{Answer, Endpoint, Health};
-use crate::text::{duration, quote::quote};
+use notation::{duration, quote::quote};
 
 /// Writes an answer as fields.
 pub(super) fn render(answer: &Answer, hex: bool) -> Result<Vec<u8>, Unsupported> {

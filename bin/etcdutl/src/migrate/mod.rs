@@ -8,18 +8,18 @@ mod target;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use bytes::Bytes;
 use cluster::Version;
+use notation::number;
 use serde_json::json;
 use store::Bucket;
 
-use crate::cli;
+use crate::cli::{Arguments, Command, Flag, Run, given, timeout};
 use crate::failure::Failure;
 use crate::hand_back;
-use crate::log::{info, warn};
+use crate::log::{self, info};
 use crate::place;
 use target::Target;
 
@@ -29,19 +29,69 @@ const NEWEST: Version = Version::minor(3, 7);
 /// The oldest version that can be gone back to; it has no version in its storage.
 const OLDEST: Version = Version::minor(3, 5);
 
-/// Runs the command.
-pub(crate) fn run(arguments: &cli::Migrate, timeout: Duration) -> Result<(), Failure> {
-    if let Some(to) = &arguments.to_etcd {
-        let order = hand_back::Order {
-            data_dir: &arguments.data.data_dir,
-            wal_dir: arguments.wal_dir.as_deref(),
-            to,
-            to_wal_dir: arguments.to_wal_dir.as_deref(),
-        };
-        return Ok(hand_back::run(&order)?);
+/// The command.
+pub(crate) const COMMAND: Command = Command {
+    name: "migrate",
+    about: "Sets the version of a data directory's storage, or writes a data directory for etcd",
+    flags: &[
+        Flag::text(
+            "data-dir",
+            "",
+            "data directory of the member that is not running (required)",
+        ),
+        Flag::text(
+            "target-version",
+            "",
+            "version that the storage is to have, X.Y, from 3.5 (required without --to-etcd)",
+        ),
+        Flag::switch(
+            "force",
+            "set the version although the migration to it is refused",
+        ),
+        Flag::text(
+            "wal-dir",
+            "",
+            "directory of the log, if it is not in the data directory",
+        ),
+        Flag::text(
+            "to-etcd",
+            "",
+            "write a data directory for etcd here, with the same data and ids",
+        ),
+        Flag::text(
+            "to-wal-dir",
+            "",
+            "directory of that one's log, if it is not to be in the data directory",
+        ),
+    ],
+    run: Run::Do(run),
+    ..Command::EMPTY
+};
+
+fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let (wal_dir, to) = (given(arguments, "wal-dir"), given(arguments, "to-etcd"));
+    let to_wal_dir = given(arguments, "to-wal-dir");
+    let Some(to) = to else {
+        arguments.require(&["data-dir", "target-version"])?;
+        if to_wal_dir.is_some() {
+            return Err(Failure::Arguments("--to-wal-dir goes with --to-etcd"));
+        }
+        let target = parse(&arguments.text("target-version"))?;
+        return Ok(migrate(arguments, wal_dir.as_deref(), target)?);
+    };
+    arguments.require(&["data-dir"])?;
+    if arguments.is_changed("target-version") {
+        return Err(Failure::Arguments(
+            "--target-version does not go with --to-etcd",
+        ));
     }
-    let target = parse(arguments.target_version.as_deref().unwrap_or_default())?;
-    Ok(migrate(arguments, target, timeout)?)
+    let order = hand_back::Order {
+        data_dir: &arguments.text("data-dir"),
+        wal_dir: wal_dir.as_deref(),
+        to: &to,
+        to_wal_dir: to_wal_dir.as_deref(),
+    };
+    Ok(hand_back::run(&order)?)
 }
 
 /// Reads `X.Y`.
@@ -52,11 +102,13 @@ fn parse(text: &str) -> Result<Version, Failure> {
             "wrong target version format, expected \"X.Y\", got {text:?}"
         )));
     }
-    let version: Version = format!("{text}.0").parse().map_err(|_| {
-        wrong(format!(
-            "failed to parse target version: {text}.0 is not in dotted-tri format"
-        ))
-    })?;
+    let failed = |error| wrong(format!("failed to parse target version: {error}"));
+    for part in text.split('.') {
+        number::parse_int(part, 10).map_err(|error| failed(error.to_string()))?;
+    }
+    let version: Version = format!("{text}.0")
+        .parse()
+        .map_err(|_| failed(format!("{text}.0 is no version")))?;
     if version < OLDEST {
         return Err(wrong(format!(
             "target version {text:?} not supported. Minimal \"3.5\""
@@ -65,27 +117,31 @@ fn parse(text: &str) -> Result<Version, Failure> {
     Ok(version)
 }
 
-fn migrate(arguments: &cli::Migrate, to: Version, timeout: Duration) -> Result<()> {
-    let dir = &arguments.data.data_dir;
-    let mut target = Target::open(dir, timeout)?;
+fn migrate(arguments: &Arguments, wal_dir: Option<&str>, to: Version) -> Result<()> {
+    let dir = &arguments.text("data-dir");
+    let mut target = Target::open(dir, timeout(arguments))?;
     let from = current(&target.meta()?)?;
     if from == to {
         info(
             PLACE,
             "storage version up-to-date",
-            &[("storage-version", json!(from.to_string()))],
+            &[("storage-version", json!(from.in_brief()))],
         );
         return Ok(());
     }
+    let needed = needed(dir, wal_dir).inspect_err(|error| {
+        let details = [("error", json!(format!("{error:#}")))];
+        log::error(PLACE, "Failed to finalize config", &details);
+    })?;
     let planned = plan(from, to).and_then(|steps| {
-        check_log(dir, arguments.wal_dir.as_deref(), to, from)?;
+        check_downgrade(needed, to, from)?;
         Ok(steps)
     });
     let steps = match planned {
         Ok(steps) => steps,
-        Err(error) if arguments.force => {
+        Err(error) if arguments.bool("force") => {
             let details = [("error", json!(format!("{error:#}")))];
-            warn(PLACE, "normal migrate failed, trying with force", &details);
+            info(PLACE, "normal migrate failed, trying with force", &details);
             return force(&mut target, to);
         }
         Err(error) => return Err(error),
@@ -102,7 +158,7 @@ fn force(target: &mut Target, to: Version) -> Result<()> {
     target.set(stored(to))?;
     match stored(to) {
         Some(_) => {
-            let details = [("storage-version", json!(to.to_string()))];
+            let details = [("storage-version", json!(to.in_brief()))];
             info(PLACE, "forcefully set storage version", &details);
         }
         None => info(PLACE, "forcefully cleared storage version", &[]),
@@ -136,8 +192,11 @@ fn current(meta: &BTreeMap<Bytes, Bytes>) -> Result<Version> {
 
 /// The versions on the way.
 fn plan(from: Version, to: Version) -> Result<Vec<Version>> {
+    if from.major != to.major {
+        bail!("cannot create migration plan: changing major storage version is not supported");
+    }
     for version in [from, to] {
-        if version.major != NEWEST.major || version > NEWEST {
+        if version > NEWEST {
             bail!("cannot create migration plan: version \"{version}\" is not supported");
         }
     }
@@ -148,10 +207,14 @@ fn plan(from: Version, to: Version) -> Result<Vec<Version>> {
     })
 }
 
-/// Entries that an older version does not know must not be left to it.
-fn check_log(dir: &str, wal_dir: Option<&str>, to: Version, from: Version) -> Result<()> {
+/// The version that the log needs.
+fn needed(dir: &str, wal_dir: Option<&str>) -> Result<Version> {
     let dirs = place::member_dirs(Path::new(dir), wal_dir.map(Path::new));
-    let needed = content::version(&*dirs.wal()).context("failed to get the lastest snapshot")?;
+    content::version(&*dirs.wal()).context("failed to get the lastest snapshot")
+}
+
+/// Entries that an older version does not know must not be left to it.
+fn check_downgrade(needed: Version, to: Version, from: Version) -> Result<()> {
     if to < from && to < needed {
         bail!(
             "cannot downgrade storage, WAL contains newer entries, as the target version ({to}) is \

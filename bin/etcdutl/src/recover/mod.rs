@@ -9,20 +9,19 @@ mod verdict;
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use notation::table;
 use serde::Serialize;
 use serde_json::json;
 
 use self::inspect::Found;
 use self::verdict::Verdict;
-use crate::cli;
+use crate::cli::{self, Arguments, Command, Flag, Run};
 use crate::failure::Failure;
 use crate::log::info;
 use crate::output::Format;
 use crate::run::print;
-use crate::table;
 
 const PLACE: &str = "etcdutl/recover";
 const HEADS: &[&str] = &[
@@ -35,27 +34,44 @@ const HEADS: &[&str] = &[
     "STATE",
 ];
 
-/// Runs the command.
-pub(crate) fn run(
-    arguments: &cli::Recover,
-    timeout: Duration,
-    format: &str,
-) -> Result<(), Failure> {
-    let format = Format::parse(format)?;
-    if arguments.data_dirs.is_empty() {
+/// The command.
+pub(crate) const COMMAND: Command = Command {
+    name: "recover",
+    operands: "<data-dir> [<data-dir>...]",
+    about: "Tells what is left of a cluster that lost its quorum, and rebuilds a member from it",
+    flags: &[
+        Flag::text(
+            "to",
+            "",
+            "write the most advanced member here, to be started with --force-new-cluster",
+        ),
+        Flag::switch(
+            "force",
+            "rebuild although the members that are left are a quorum",
+        ),
+    ],
+    run: Run::Do(run),
+    ..Command::EMPTY
+};
+
+fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let format = cli::format(arguments)?;
+    let count = arguments.operands.len();
+    let data_dirs: Vec<String> = (0..count).filter_map(|at| arguments.operand(at)).collect();
+    if data_dirs.is_empty() {
         return Err(Failure::Arguments(
             "recover requires the data directories that are left",
         ));
     }
-    let found: Vec<Found> = arguments
-        .data_dirs
+    let found: Vec<Found> = data_dirs
         .iter()
-        .map(|dir| inspect::inspect(dir, timeout))
+        .map(|dir| inspect::inspect(dir, cli::timeout(arguments)))
         .collect();
     let verdict = verdict::judge(&found).map_err(Failure::Operation)?;
     show(&found, &verdict, format)?;
-    if let Some(to) = &arguments.to {
-        rebuild(&found[verdict.best], &verdict, to, arguments.force)?;
+    if let Some(to) = cli::given(arguments, "to") {
+        let force = arguments.bool("force");
+        rebuild(&found[verdict.best], &verdict, &to, force)?;
     }
     Ok(())
 }

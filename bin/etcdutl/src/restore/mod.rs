@@ -15,7 +15,7 @@ use cluster::Bootstrap;
 use convert::{Progress, Restore};
 use serde_json::json;
 
-use crate::cli;
+use crate::cli::{Arguments, Command, Flag, Kind, Run};
 use crate::database::open_file;
 use crate::failure::Failure;
 use crate::log::{Meter, info};
@@ -23,14 +23,66 @@ use crate::place::{directory, member_dirs, store_options};
 
 const PLACE: &str = "snapshot/restore";
 
-/// Runs the command.
-pub(crate) fn run(arguments: &cli::Restore) -> Result<(), Failure> {
-    let [file] = &arguments.files[..] else {
+/// The command.
+pub(crate) const COMMAND: Command = Command {
+    name: "restore",
+    operands: "<filename> --data-dir {output dir} [options]",
+    about: "Makes the data directory of a member of a new cluster from a snapshot",
+    flags: &[
+        Flag::text("data-dir", "", "data directory to make"),
+        Flag::text(
+            "wal-dir",
+            "",
+            "directory of the log, if it is not to be in the data directory",
+        ),
+        Flag::text("name", "default", "name of the member"),
+        Flag::text(
+            "initial-cluster",
+            "default=http://localhost:2380",
+            "members of the new cluster",
+        ),
+        Flag::text(
+            "initial-cluster-token",
+            "etcd-cluster",
+            "token of the new cluster",
+        ),
+        Flag::text(
+            "initial-advertise-peer-urls",
+            "http://localhost:2380",
+            "where the other members reach this one",
+        ),
+        Flag::switch(
+            "skip-hash-check",
+            "take a file whose checksum is wrong or missing, as that of a data directory is",
+        ),
+        Flag::of(
+            "initial-memory-map-size",
+            Kind::Uint,
+            "10737418240",
+            "accepted; there is no memory map",
+        ),
+        Flag::of(
+            "bump-revision",
+            Kind::Uint,
+            "0",
+            "how much is added to the latest revision",
+        ),
+        Flag::switch(
+            "mark-compacted",
+            "compact at the latest revision (goes with --bump-revision)",
+        ),
+    ],
+    run: Run::Do(run),
+    ..Command::EMPTY
+};
+
+fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let (Some(file), 1) = (&arguments.operand(0), arguments.operands.len()) else {
         return Err(Failure::Arguments(
             "snapshot restore requires exactly one argument",
         ));
     };
-    if (arguments.bump_revision > 0) != arguments.mark_compacted {
+    if (arguments.uint("bump-revision") > 0) != arguments.bool("mark-compacted") {
         return Err(Failure::Arguments(
             "--mark-compacted required if --revision-bump > 0",
         ));
@@ -38,14 +90,14 @@ pub(crate) fn run(arguments: &cli::Restore) -> Result<(), Failure> {
     Ok(restore(file, arguments)?)
 }
 
-fn restore(file: &str, arguments: &cli::Restore) -> Result<()> {
-    let name = &arguments.name;
+fn restore(file: &str, arguments: &Arguments) -> Result<()> {
+    let name = &arguments.text("name");
     let members = members::members(
-        &arguments.initial_cluster,
+        &arguments.text("initial-cluster"),
         name,
-        &arguments.initial_advertise_peer_urls,
+        &arguments.text("initial-advertise-peer-urls"),
     )?;
-    let cluster = Bootstrap::new(&members, &arguments.initial_cluster_token)?;
+    let cluster = Bootstrap::new(&members, &arguments.text("initial-cluster-token"))?;
     let own = cluster.member(name).context("a member that is listed")?;
     let (data_dir, wal_dir) = directories(arguments);
     check_target(&data_dir, &wal_dir)?;
@@ -56,15 +108,15 @@ fn restore(file: &str, arguments: &cli::Restore) -> Result<()> {
         ("snap-dir", json!(data_dir.join("member/store"))),
         (
             "initial-memory-map-size",
-            json!(arguments.initial_memory_map_size),
+            json!(arguments.uint("initial-memory-map-size")),
         ),
     ];
     info(PLACE, "restoring snapshot", &details);
-    source::verify(file, arguments.skip_hash_check)?;
+    source::verify(file, arguments.bool("skip-hash-check"))?;
     let db = open_file(file).with_context(|| format!("open {file}"))?;
     // Before anything is made that a second attempt would find in its way.
     boltfile::Reader::open(Arc::clone(&db))?;
-    let bump = match arguments.bump_revision {
+    let bump = match arguments.uint("bump-revision") {
         0 => None,
         bump => Some(i64::try_from(bump).map_err(|_| anyhow!("--bump-revision is too large"))?),
     };
@@ -88,7 +140,14 @@ fn restore(file: &str, arguments: &cli::Restore) -> Result<()> {
     drop(meter);
     if let Some(bump) = bump {
         let revision = json!(restored.current_revision);
-        let bumped = [("bump-revision", json!(bump)), ("new", revision.clone())];
+        let bumped = [
+            (
+                "latest-revision",
+                json!(restored.current_revision.saturating_sub(bump)),
+            ),
+            ("bump-amount", json!(bump)),
+            ("new-latest-revision", revision.clone()),
+        ];
         info(PLACE, "bumping latest revision", &bumped);
         info(
             PLACE,
@@ -102,6 +161,7 @@ fn restore(file: &str, arguments: &cli::Restore) -> Result<()> {
             ("local-member-id", json!("0")),
             ("added-peer-id", json!(member.id.to_string())),
             ("added-peer-peer-urls", json!(member.peer_urls)),
+            ("added-peer-is-learner", json!(false)),
         ];
         info(PLACE, "added member", &added);
     }
@@ -110,12 +170,12 @@ fn restore(file: &str, arguments: &cli::Restore) -> Result<()> {
     Ok(())
 }
 
-fn directories(arguments: &cli::Restore) -> (PathBuf, PathBuf) {
-    let data_dir = match arguments.data_dir.as_str() {
-        "" => PathBuf::from(format!("{}.etcd", arguments.name)),
+fn directories(arguments: &Arguments) -> (PathBuf, PathBuf) {
+    let data_dir = match arguments.text("data-dir").as_str() {
+        "" => PathBuf::from(format!("{}.etcd", arguments.text("name"))),
         given => PathBuf::from(given),
     };
-    let wal_dir = match arguments.wal_dir.as_str() {
+    let wal_dir = match arguments.text("wal-dir").as_str() {
         "" => data_dir.join("member/wal"),
         given => PathBuf::from(given),
     };

@@ -19,11 +19,14 @@ const STEP: usize = 1 << 20;
 /// Compares the checksum of a snapshot, unless `skip`.
 pub(crate) fn verify(path: &str, skip: bool) -> Result<()> {
     let mut file = File::open(path).map_err(|error| file_error("open", path, error))?;
+    if file.metadata().is_ok_and(|found| found.is_dir()) {
+        bail!("read {path}: is a directory");
+    }
     let len = file
         .seek(SeekFrom::End(0))
         .with_context(|| format!("seek {path}"))?;
     if len < CHECKSUM {
-        return Err(anyhow!("seek {path}: invalid argument"));
+        bail!("seek {path}: invalid argument");
     }
     if len % SECTOR != CHECKSUM {
         return match skip {

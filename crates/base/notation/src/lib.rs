@@ -2,6 +2,8 @@
 //! and messages are in these notations.
 
 pub mod duration;
+pub mod number;
 pub mod quote;
 pub mod size;
+pub mod table;
 pub mod url;

@@ -36,6 +36,12 @@ pub struct TooOld {
 }
 
 impl Version {
+    /// How clusters and storages are spoken of: without the patch.
+    #[must_use]
+    pub fn in_brief(self) -> String {
+        format!("{}.{}", self.major, self.minor)
+    }
+
     /// The version `major.minor.0`.
     #[must_use]
     pub const fn minor(major: u64, minor: u64) -> Self {

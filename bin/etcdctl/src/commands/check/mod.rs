@@ -11,7 +11,7 @@ use client::{Client, prefix_end};
 use proto::etcdserverpb::{CompactionRequest, DefragmentRequest, DeleteRangeRequest, RangeRequest};
 
 use crate::exit::{Exit, INVALID_INPUT};
-use crate::flags::{Command, Flag, Group};
+use crate::flags::{Command, Flag, group};
 use crate::invocation::{Invocation, Session};
 use crate::print;
 
@@ -20,7 +20,7 @@ pub(crate) const COMMAND: Command = Command {
     name: "check",
     about: "Commands that check the cluster. See `etcdctl check --help`",
     details: "Commands that check the cluster",
-    group: Group::Utility,
+    group: group::UTILITY,
     children: &[perf::COMMAND, datascale::COMMAND],
     ..Command::EMPTY
 };

@@ -9,7 +9,7 @@ use super::{FLAGS, bad, show};
 use crate::exit::{Exit, INVALID_INPUT};
 use crate::flags;
 use crate::invocation::{Invocation, Session};
-use crate::text::quote::split_words;
+use notation::quote::split_words;
 
 /// Lines that are read ahead.
 const LINES: usize = 16;

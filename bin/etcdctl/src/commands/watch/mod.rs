@@ -5,7 +5,7 @@ mod request;
 mod show;
 
 use crate::exit::{BAD_ARGUMENTS, Exit, INTERRUPTED};
-use crate::flags::{Command, Flag, Group, Run};
+use crate::flags::{Command, Flag, Run, group};
 use crate::invocation::Invocation;
 
 use self::request::{Environment, Plan};
@@ -15,7 +15,7 @@ pub(crate) const COMMAND: Command = Command {
     name: "watch",
     operands: "[options] [key or prefix] [range_end] [--] [exec-command arg1 arg2 ...]",
     about: "Shows changes of keys as they happen",
-    group: Group::KeyValue,
+    group: group::KEY_VALUE,
     flags: FLAGS,
     run: Run::Do(|invocation| Box::pin(run(invocation))),
     ..Command::EMPTY

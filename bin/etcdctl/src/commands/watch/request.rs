@@ -9,7 +9,7 @@ use proto::etcdserverpb::WatchCreateRequest;
 use super::bad;
 use crate::exit::Exit;
 use crate::flags::Arguments;
-use crate::text::quote::quote;
+use notation::quote::quote;
 
 /// Keys that come from the environment; empty when unset.
 #[derive(Clone, Debug, Default)]

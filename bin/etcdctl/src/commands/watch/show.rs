@@ -9,7 +9,7 @@ use proto::mvccpb::{Event, event::EventType};
 use crate::commands::execute;
 use crate::exit::{ERROR, Exit};
 use crate::print::{self, Answer, Printer};
-use crate::text::quote::quote;
+use notation::quote::quote;
 
 /// Shows all answers until the watch is over.
 pub(super) async fn show(

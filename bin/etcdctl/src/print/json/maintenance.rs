@@ -5,7 +5,7 @@ use proto::etcdserverpb::{AlarmResponse, HashKvResponse, StatusResponse};
 use super::header;
 use super::writer::{Object, Writer};
 use crate::print::answer::{Endpoint, Health};
-use crate::text::duration;
+use notation::duration;
 
 pub(super) fn health(writer: &mut Writer, health: &Health) {
     writer.object(|object| {

@@ -1,12 +1,32 @@
 //! What somebody may have meant who typed a name that is no command.
 
-use super::spec::Command;
+use notation::quote::quote;
+
+use crate::find::Found;
+use crate::spec::Command;
 
 /// How many letters may be wrong in a name that is suggested.
 const DISTANCE_MAX: usize = 2;
 
+/// The sentences that answer a word which names no command of the program.
+pub fn unknown_command<Body>(found: &Found<Body>, name: &str) -> String {
+    let mut message = format!(
+        "unknown command {} for {}",
+        quote(name),
+        quote(found.name())
+    );
+    let similar = suggestions(found.command(), name);
+    if !similar.is_empty() {
+        message.push_str("\n\nDid you mean this?\n");
+        for name in similar {
+            message.push_str(&format!("\t{name}\n"));
+        }
+    }
+    message
+}
+
 /// Commands that are spelt similarly, or begin with what was typed, by name.
-pub(crate) fn suggestions(command: &Command, typed: &str) -> Vec<&'static str> {
+fn suggestions<Body>(command: &Command<Body>, typed: &str) -> Vec<&'static str> {
     let typed = typed.to_lowercase();
     let similar = |name: &str| distance(&typed, name) <= DISTANCE_MAX || name.starts_with(&typed);
     let names = command.children.iter().map(|child| child.name);

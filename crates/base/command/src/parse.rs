@@ -5,14 +5,15 @@
 
 use bytes::Bytes;
 
-use super::arguments::{Arguments, Value};
-use super::spec::{Flag, Kind};
-use crate::text::duration::GoDuration;
-use crate::text::{number, quote::quote};
+use crate::arguments::{Arguments, Value};
+use crate::spec::{Flag, Kind};
+use notation::duration::GoDuration;
+use notation::number;
+use notation::quote::quote;
 
 /// Why a command line was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum FlagError {
+pub enum FlagError {
     /// Nobody declared the flag.
     #[error("unknown flag: --{0}")]
     Unknown(String),
@@ -40,13 +41,19 @@ pub(crate) enum FlagError {
         /// What is wrong.
         reason: String,
     },
+    /// Flags that must be given were not.
+    #[error("required flag(s) {0} not set")]
+    Missing(String),
     /// The words ask for help.
     #[error("pflag: help requested")]
     Help,
 }
 
 /// Reads `words` by the declared `flags`.
-pub(crate) fn parse(flags: &[Flag], words: &[Bytes]) -> Result<Arguments, FlagError> {
+///
+/// # Errors
+/// [`FlagError`] in the words of Go, or when they ask for help.
+pub fn parse(flags: &[Flag], words: &[Bytes]) -> Result<Arguments, FlagError> {
     let mut parser = Parser {
         flags,
         arguments: Arguments::default(),
@@ -160,11 +167,18 @@ impl Parser<'_> {
 }
 
 /// Reads one value, from the command line or the environment.
-pub(crate) fn parse_value(kind: Kind, text: &str) -> Result<Value, String> {
+///
+/// # Errors
+/// What is wrong with it.
+pub fn parse_value(kind: Kind, text: &str) -> Result<Value, String> {
     Ok(match kind {
         Kind::Bool => Value::Bool(number::parse_bool(text).map_err(|e| e.to_string())?),
         Kind::Int => Value::Int(number::parse_int(text, 0).map_err(|e| e.to_string())?),
         Kind::Uint => Value::Uint(number::parse_uint(text, 0).map_err(|e| e.to_string())?),
+        Kind::Uint32 => {
+            let value = number::parse_uint32(text, 0).map_err(|e| e.to_string())?;
+            Value::Uint(value.into())
+        }
         Kind::Text => Value::Text(text.to_owned()),
         Kind::Duration => {
             let parsed = GoDuration::parse(text).map_err(|e| e.to_string())?;

@@ -1,30 +1,30 @@
-//! Tables in the style of etcdutl: a frame, centred heads, cells to the right.
+//! Tables as etcd's tools draw them: a frame, centred heads in capitals, cells to the right without
+//! blanks at their ends.
 
 /// The table with a line break at its end.
-pub(crate) fn render(heads: &[&str], rows: &[Vec<String>]) -> String {
+#[must_use]
+pub fn render(heads: &[&str], rows: &[Vec<String>]) -> String {
+    let trimmed = |row: &Vec<String>| row.iter().map(|cell| cell.trim().to_owned()).collect();
+    let rows: Vec<Vec<String>> = rows.iter().map(trimmed).collect();
     let widths: Vec<usize> = (0..heads.len())
         .map(|column| {
-            let cells = rows.iter().map(|row| row[column].chars().count());
+            let cells = rows.iter().filter_map(|row| row.get(column));
+            let cells = cells.map(|cell| cell.chars().count());
             cells.max().unwrap_or(0).max(heads[column].chars().count())
         })
         .collect();
-    let mut text = rule(&widths, '┌', '┬', '┐');
+    let mut text = rule(&widths, ['┌', '┬', '┐']);
     // A centred head with an odd blank has it on its right.
-    text += &line(
-        heads
-            .iter()
-            .zip(&widths)
-            .map(|(head, width)| format!("{head:^width$}")),
-    );
-    text += &rule(&widths, '├', '┼', '┤');
-    for row in rows {
-        text += &line(
-            row.iter()
-                .zip(&widths)
-                .map(|(cell, width)| format!("{cell:>width$}")),
-        );
+    let heads = heads.iter().zip(&widths);
+    text += &line(heads.map(|(head, width)| format!("{:^width$}", head.to_uppercase())));
+    if !rows.is_empty() {
+        text += &rule(&widths, ['├', '┼', '┤']);
     }
-    text + &rule(&widths, '└', '┴', '┘')
+    for row in rows {
+        let cells = row.iter().zip(&widths);
+        text += &line(cells.map(|(cell, width)| format!("{cell:>width$}")));
+    }
+    text + &rule(&widths, ['└', '┴', '┘'])
 }
 
 fn line(cells: impl Iterator<Item = String>) -> String {
@@ -32,7 +32,7 @@ fn line(cells: impl Iterator<Item = String>) -> String {
     format!("│ {} │\n", cells.join(" │ "))
 }
 
-fn rule(widths: &[usize], left: char, middle: char, right: char) -> String {
+fn rule(widths: &[usize], [left, middle, right]: [char; 3]) -> String {
     let parts: Vec<String> = widths.iter().map(|width| "─".repeat(width + 2)).collect();
     format!("{left}{}{right}\n", parts.join(&middle.to_string()))
 }
@@ -43,17 +43,18 @@ mod tests {
 
     /// People compare this output with what they are used to.
     #[test]
-    fn looks_like_etcdutl() {
-        let rows = [["8e9e05c52164694d", "started", "n1"]
+    fn looks_like_etcds() {
+        let rows = [["8e9e05c52164694d", "started", " n1 "]
             .map(str::to_owned)
             .to_vec()];
         assert_eq!(
-            render(&["ID", "STATUS", "NAME"], &rows),
+            render(&["id", "status", "name"], &rows),
             "┌──────────────────┬─────────┬──────┐\n\
              │        ID        │ STATUS  │ NAME │\n\
              ├──────────────────┼─────────┼──────┤\n\
              │ 8e9e05c52164694d │ started │   n1 │\n\
              └──────────────────┴─────────┴──────┘\n"
         );
+        assert_eq!(render(&["id"], &[]), "┌────┐\n│ ID │\n└────┘\n");
     }
 }

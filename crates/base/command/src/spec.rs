@@ -1,17 +1,19 @@
 //! Declarations of commands and flags.
 
-use std::pin::Pin;
-
-use crate::exit::Exit;
-use crate::invocation::Invocation;
-
 /// What a flag's value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
+    /// A switch.
     Bool,
+    /// A number that may be negative.
     Int,
+    /// A number.
     Uint,
+    /// A number of 32 bits.
+    Uint32,
+    /// Any text.
     Text,
+    /// A duration in Go's notation.
     Duration,
     /// Texts separated by commas; every further use of the flag appends.
     List,
@@ -19,36 +21,37 @@ pub(crate) enum Kind {
 
 /// One flag.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Flag {
-    pub(crate) name: &'static str,
-    pub(crate) short: Option<char>,
-    pub(crate) kind: Kind,
+pub struct Flag {
+    /// The name behind two dashes.
+    pub name: &'static str,
+    /// The letter behind one dash.
+    pub short: Option<char>,
+    /// What it takes.
+    pub kind: Kind,
     /// The default as it would be typed; empty for none.
-    pub(crate) default: &'static str,
-    pub(crate) help: &'static str,
+    pub default: &'static str,
+    /// What it is for.
+    pub help: &'static str,
 }
 
 impl Flag {
     /// A flag that is off unless given.
-    pub(crate) const fn switch(name: &'static str, help: &'static str) -> Self {
+    pub const fn switch(name: &'static str, help: &'static str) -> Self {
         Self::of(name, Kind::Bool, "false", help)
     }
 
     /// A flag with a text.
-    pub(crate) const fn text(
-        name: &'static str,
-        default: &'static str,
-        help: &'static str,
-    ) -> Self {
+    pub const fn text(name: &'static str, default: &'static str, help: &'static str) -> Self {
         Self::of(name, Kind::Text, default, help)
     }
 
     /// A flag with a number that may be negative.
-    pub(crate) const fn int(name: &'static str, default: &'static str, help: &'static str) -> Self {
+    pub const fn int(name: &'static str, default: &'static str, help: &'static str) -> Self {
         Self::of(name, Kind::Int, default, help)
     }
 
-    pub(crate) const fn of(
+    /// Any flag.
+    pub const fn of(
         name: &'static str,
         kind: Kind,
         default: &'static str,
@@ -64,7 +67,7 @@ impl Flag {
     }
 
     /// The same flag with a one-letter name as well.
-    pub(crate) const fn short(self, letter: char) -> Self {
+    pub const fn short(self, letter: char) -> Self {
         Self {
             short: Some(letter),
             ..self
@@ -72,56 +75,46 @@ impl Flag {
     }
 }
 
-/// Under which heading the help of the program shows a command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Group {
-    KeyValue,
-    Cluster,
-    Concurrency,
-    Authentication,
-    Utility,
-    /// Sub-commands have no heading of their own.
-    None,
-}
-
-/// A command at work.
-pub(crate) type Running = Pin<Box<dyn Future<Output = Result<(), Exit>>>>;
-
 /// What a command does.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Run {
+pub enum Run<Body> {
     /// It only has sub-commands, and shows its help.
     Help,
     /// It runs.
-    Do(fn(Invocation) -> Running),
+    Do(Body),
 }
 
 /// One command, or a group of commands.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Command {
-    pub(crate) name: &'static str,
+pub struct Command<Body: 'static> {
+    /// The word that names it.
+    pub name: &'static str,
     /// What follows the name in the usage line.
-    pub(crate) operands: &'static str,
+    pub operands: &'static str,
     /// One line for the list of commands.
-    pub(crate) about: &'static str,
+    pub about: &'static str,
     /// The text of the command's own help, when the line is not enough.
-    pub(crate) details: &'static str,
-    pub(crate) group: Group,
-    pub(crate) flags: &'static [Flag],
+    pub details: &'static str,
+    /// The heading under which the program's help shows it; empty for the usual one.
+    pub group: &'static str,
+    /// Its own flags.
+    pub flags: &'static [Flag],
     /// Flags of the sub-commands as well.
-    pub(crate) inherited: &'static [Flag],
-    pub(crate) children: &'static [Self],
-    pub(crate) run: Run,
+    pub inherited: &'static [Flag],
+    /// Its sub-commands.
+    pub children: &'static [Self],
+    /// What it does.
+    pub run: Run<Body>,
 }
 
-impl Command {
+impl<Body> Command<Body> {
     /// What declarations start from.
-    pub(crate) const EMPTY: Self = Self {
+    pub const EMPTY: Self = Self {
         name: "",
         operands: "",
         about: "",
         details: "",
-        group: Group::None,
+        group: "",
         flags: &[],
         inherited: &[],
         children: &[],

@@ -3,10 +3,10 @@
 use clap::{Arg, ArgAction, Command as Clap};
 use clap_complete::Shell;
 
-use super::spec::{Command, Flag, Kind};
+use crate::spec::{Command, Flag, Kind};
 
 /// The completion script of `shell`, or `None` when the shell is unknown.
-pub(crate) fn script(root: &Command, shell: &str) -> Option<Vec<u8>> {
+pub fn script<Body>(root: &Command<Body>, shell: &str) -> Option<Vec<u8>> {
     let shell = match shell {
         "bash" => Shell::Bash,
         "zsh" => Shell::Zsh,
@@ -20,7 +20,7 @@ pub(crate) fn script(root: &Command, shell: &str) -> Option<Vec<u8>> {
     Some(out)
 }
 
-fn convert(command: &Command) -> Clap {
+fn convert<Body>(command: &Command<Body>) -> Clap {
     let own = command.flags.iter().map(|flag| argument(flag, false));
     let inherited = command.inherited.iter().map(|flag| argument(flag, true));
     Clap::new(command.name)

@@ -2,38 +2,48 @@
 
 use bytes::Bytes;
 
-use super::spec::{Command, Flag, Kind};
+use crate::spec::{Command, Flag, Kind};
 
 /// What a line names.
 #[derive(Debug)]
-pub(crate) struct Found {
+pub struct Found<Body: 'static> {
     /// The commands from the program down to the named one; never empty.
-    pub(crate) path: Vec<&'static Command>,
+    pub path: Vec<&'static Command<Body>>,
     /// The words that are left: flags and operands.
-    pub(crate) words: Vec<Bytes>,
+    pub words: Vec<Bytes>,
 }
 
-impl Found {
+impl<Body> Found<Body> {
     /// The named command.
-    pub(crate) fn command(&self) -> &'static Command {
+    pub fn command(&self) -> &'static Command<Body> {
         // The path begins with the program itself.
-        self.path.last().copied().unwrap_or(&Command::EMPTY)
+        self.path
+            .last()
+            .copied()
+            .unwrap_or(const { &Command::EMPTY })
     }
 
     /// All flags that the named command accepts.
-    pub(crate) fn flags(&self) -> Vec<Flag> {
+    pub fn flags(&self) -> Vec<Flag> {
         flags_of(&self.path)
     }
 
+    /// The word that should name a command of the program, and names none.
+    pub fn stray(&self) -> Option<String> {
+        let at = first_operand(&self.flags(), &self.words)?;
+        let is_missing = self.path.len() == 1 && !self.command().children.is_empty();
+        is_missing.then(|| String::from_utf8_lossy(&self.words[at]).into_owned())
+    }
+
     /// The names of the path, as they stand in messages.
-    pub(crate) fn name(&self) -> String {
+    pub fn name(&self) -> String {
         let names: Vec<&str> = self.path.iter().map(|command| command.name).collect();
         names.join(" ")
     }
 }
 
 /// Follows `words` down from `root` as far as they name commands.
-pub(crate) fn find(root: &'static Command, words: Vec<Bytes>) -> Found {
+pub fn find<Body>(root: &'static Command<Body>, words: Vec<Bytes>) -> Found<Body> {
     let mut found = Found {
         path: vec![root],
         words,
@@ -51,7 +61,7 @@ pub(crate) fn find(root: &'static Command, words: Vec<Bytes>) -> Found {
     }
 }
 
-pub(crate) fn child(command: &Command, name: &[u8]) -> Option<&'static Command> {
+fn child<Body>(command: &Command<Body>, name: &[u8]) -> Option<&'static Command<Body>> {
     let children = command.children;
     if let Some(exact) = children.iter().find(|child| child.name.as_bytes() == name) {
         return Some(exact);
@@ -63,7 +73,7 @@ pub(crate) fn child(command: &Command, name: &[u8]) -> Option<&'static Command> 
     starting.next().is_none().then_some(only)
 }
 
-fn flags_of(path: &[&'static Command]) -> Vec<Flag> {
+fn flags_of<Body>(path: &[&'static Command<Body>]) -> Vec<Flag> {
     let own = path.last().into_iter().flat_map(|command| command.flags);
     let inherited = path.iter().flat_map(|command| command.inherited);
     own.chain(inherited).copied().collect()
@@ -96,7 +106,7 @@ fn first_operand(flags: &[Flag], words: &[Bytes]) -> Option<usize> {
 mod tests {
     use super::*;
 
-    const ROOT: Command = Command {
+    const ROOT: Command<()> = Command {
         name: "root",
         inherited: &[
             Flag::text("write-out", "", "").short('w'),
@@ -125,7 +135,7 @@ mod tests {
     };
 
     fn check(line: &str, name: &str, rest: &str) {
-        static TREE: Command = ROOT;
+        static TREE: Command<()> = ROOT;
         let words = |line: &str| -> Vec<Bytes> {
             line.split(' ')
                 .filter(|word| !word.is_empty())
