@@ -124,7 +124,7 @@ fn bare(line: &str) -> String {
             let flag = text.split_once("   ").map_or(text, |(flag, _)| flag);
             format!("{flag} {}", default.filter(is_default).unwrap_or_default())
         }
-        Some(_) if !text.starts_with("etcdctl") => text.split(' ').take(1).collect(),
+        Some(_) if !text.starts_with("etcd") => text.split(' ').take(1).collect(),
         _ => text.to_owned(),
     }
 }
