@@ -6,8 +6,9 @@
 //! each poll of the connection. A full buffer is sent at once, and what does not fit into it is
 //! not copied, so that a slow client still holds back its own connection and nothing else.
 //!
-//! What is read passes through here as well: a client that pings too often is found in it, see
-//! [`crate::pings`], and its connection ends where a frame does.
+//! What is read passes through here as well: hosts that are none are hidden in it, see
+//! [`crate::authority`]; a client that pings too often is found in it, see [`crate::pings`], and its
+//! connection ends where a frame does.
 
 use std::{
     cell::RefCell,
@@ -23,7 +24,7 @@ use tokio::{
     time::{Duration, timeout},
 };
 
-use crate::pings::Pings;
+use crate::{authority::Authorities, pings::Pings};
 
 /// What gathers before it is sent in the middle of a turn; larger pieces are not copied either.
 const GATHERED_BYTES_MAX: usize = 32 * 1024;
@@ -49,6 +50,8 @@ struct Gathering<S> {
     is_at_boundary: bool,
     /// Counts the client's pings, where that is asked for.
     pings: Option<Pings>,
+    /// Looks at the hosts that the client names, until it has named one.
+    authorities: Option<Authorities>,
 }
 
 /// The client has pinged more often than it may.
@@ -68,6 +71,7 @@ where
         is_flush_due: false,
         is_at_boundary: true,
         pings,
+        authorities: Some(Authorities::default()),
     }));
     (Coalesced(Rc::clone(&gathering)), Link(gathering))
 }
@@ -192,9 +196,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Coalesced<S> {
         let gathering = &mut *self.0.borrow_mut();
         let before = buf.filled().len();
         ready!(Pin::new(&mut gathering.stream).poll_read(cx, buf))?;
+        let bytes = &mut buf.filled_mut()[before..];
         if let Some(pings) = &mut gathering.pings {
-            pings.follow(&buf.filled()[before..]);
+            pings.follow(bytes);
         }
+        gathering
+            .authorities
+            .take_if(|authorities| !authorities.follow(bytes));
         Poll::Ready(Ok(()))
     }
 }

@@ -8,10 +8,11 @@
 
 use tokio::time::{Duration, Instant};
 
-use crate::{drain::OpenCalls, prefixed::PREFACE};
+use crate::{
+    drain::OpenCalls,
+    frames::{Frames, HEADERS},
+};
 
-const HEADER_BYTES: usize = 9;
-const HEADERS: u8 = 1;
 const PING: u8 = 6;
 const GO_AWAY: u8 = 7;
 const ACK: u8 = 1;
@@ -31,6 +32,8 @@ pub(crate) struct Pings {
     interval_min: Duration,
     calls: OpenCalls,
     frames: Frames,
+    /// The latest call that the client has opened.
+    last_stream: u32,
     last: Option<Instant>,
     /// When answers were last found to have been made.
     answered: Option<Instant>,
@@ -44,6 +47,7 @@ impl Pings {
             interval_min,
             calls,
             frames: Frames::default(),
+            last_stream: 0,
             last: None,
             answered: None,
             strikes: 0,
@@ -51,9 +55,14 @@ impl Pings {
     }
 
     /// Looks at what was read next.
-    pub(crate) fn follow(&mut self, bytes: &[u8]) {
-        for _ in 0..self.frames.follow(bytes) {
-            self.count(Instant::now());
+    pub(crate) fn follow(&mut self, mut bytes: &[u8]) {
+        while let Some(head) = self.frames.next(&mut bytes) {
+            if head.kind == HEADERS {
+                self.last_stream = self.last_stream.max(head.stream);
+            }
+            if head.kind == PING && head.flags & ACK == 0 {
+                self.count(Instant::now());
+            }
         }
     }
 
@@ -84,67 +93,10 @@ impl Pings {
     /// The frame that says why.
     pub(crate) fn last_word(&self) -> Vec<u8> {
         let mut frame = vec![0, 0, 8 + REASON.len() as u8, GO_AWAY, 0, 0, 0, 0, 0];
-        frame.extend_from_slice(&self.frames.last_stream.to_be_bytes());
+        frame.extend_from_slice(&self.last_stream.to_be_bytes());
         frame.extend_from_slice(&ENHANCE_YOUR_CALM.to_be_bytes());
         frame.extend_from_slice(REASON);
         frame
-    }
-}
-
-/// The place in a stream of frames.
-struct Frames {
-    /// Bytes until the next header: of the preface, or of a payload.
-    passed_over: usize,
-    /// A header of which a part was read.
-    header: [u8; HEADER_BYTES],
-    header_len: usize,
-    /// The latest call that the client has opened.
-    last_stream: u32,
-}
-
-impl Default for Frames {
-    fn default() -> Self {
-        Self {
-            passed_over: PREFACE.len(),
-            header: [0; HEADER_BYTES],
-            header_len: 0,
-            last_stream: 0,
-        }
-    }
-}
-
-impl Frames {
-    /// Passes over bytes; how many pings began in them.
-    fn follow(&mut self, mut bytes: &[u8]) -> usize {
-        let mut pings = 0;
-        loop {
-            let passed = self.passed_over.min(bytes.len());
-            self.passed_over -= passed;
-            bytes = &bytes[passed..];
-            if bytes.is_empty() {
-                return pings;
-            }
-            let taken = (HEADER_BYTES - self.header_len).min(bytes.len());
-            let (part, rest) = bytes.split_at(taken);
-            self.header[self.header_len..self.header_len + taken].copy_from_slice(part);
-            self.header_len += taken;
-            bytes = rest;
-            if self.header_len == HEADER_BYTES {
-                self.header_len = 0;
-                pings += usize::from(self.enter());
-            }
-        }
-    }
-
-    /// Reads a whole header; whether it is a ping's.
-    fn enter(&mut self) -> bool {
-        let [a, b, c, kind, flags, stream @ ..] = self.header;
-        self.passed_over = u32::from_be_bytes([0, a, b, c]) as usize;
-        if kind == HEADERS {
-            let stream = u32::from_be_bytes(stream) & (u32::MAX >> 1);
-            self.last_stream = self.last_stream.max(stream);
-        }
-        kind == PING && flags & ACK == 0
     }
 }
 
@@ -153,32 +105,19 @@ mod tests {
     use tokio::time::advance;
 
     use super::*;
+    use crate::{frames::frame, prefixed::PREFACE};
 
-    fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-        let head = [&length[1..], &[kind, flags], &stream.to_be_bytes()].concat();
-        [&head, payload].concat()
-    }
-
-    /// However the bytes arrive, the same frames are found in them.
+    /// Pings are told from other frames, and from their own answers.
     #[test]
-    fn frames_are_found() {
+    fn pings_are_found() {
+        let mut pings = Pings::new(Duration::from_secs(5), OpenCalls::default());
         let ping = frame(PING, 0, 0, &[7; 8]);
-        let bytes = [
-            PREFACE,
-            &frame(4, 0, 0, &[]),
-            &ping,
-            &frame(HEADERS, 4, 5, &[PING; 40]),
-            &frame(0, 1, 5, &[PING; 20_000]),
-            &frame(PING, ACK, 0, &[7; 8]),
-            &ping,
-        ]
-        .concat();
-        for size in [1, 2, 9, 17, 1000, bytes.len()] {
-            let mut frames = Frames::default();
-            let found: usize = bytes.chunks(size).map(|part| frames.follow(part)).sum();
-            assert_eq!((found, frames.last_stream), (2, 5), "in pieces of {size}");
-        }
+        let call = frame(HEADERS, 4, 5, &[PING; 40]);
+        let answer = frame(PING, ACK, 0, &[7; 8]);
+        pings.follow(&[PREFACE, &ping, &call, &answer].concat());
+        assert_eq!((pings.last_stream, pings.strikes), (5, 0));
+        pings.follow(&[&*ping, &*ping].concat());
+        assert_eq!(pings.strikes, 2);
     }
 
     /// Clients that keep to the flag must not be sent away, and others must be.

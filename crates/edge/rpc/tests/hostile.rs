@@ -1,4 +1,5 @@
-//! Clients that mean no good, frame by frame: floods end their own connection and nobody else's.
+//! Clients that mean no good or know no better, frame by frame: floods end their own connection and
+//! nobody else's.
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 mod support;
@@ -41,10 +42,15 @@ fn header(place: &[u8], value: &str) -> Vec<u8> {
 
 /// The headers of a call.
 fn head(path: &str) -> Vec<u8> {
+    head_to(path, header(&[0x01], "test"))
+}
+
+/// The headers of a call that names its host so.
+fn head_to(path: &str, host: Vec<u8>) -> Vec<u8> {
     [
         vec![0x83, 0x86],
         header(&[0x04], path),
-        header(&[0x01], "test"),
+        host,
         header(&[0x0f, 0x10], "application/grpc"),
     ]
     .concat()
@@ -171,6 +177,23 @@ async fn pings_between_answers() {
     for _ in 0..20 {
         raw.ping().await.unwrap();
         raw.hear_a(PING, ACK).await;
+    }
+}
+
+/// etcd's client 3.5.0 names its endpoints as the host: once, and then by their place in the table,
+/// until they have left it.
+#[tokio::test]
+async fn hosts_that_are_none() {
+    let server = Server::start(PortKind::Shared);
+    let mut raw = Raw::connect(&server).await;
+    let named = header(&[0x41], "#initially=[http://127.0.0.1:2379]");
+    for (stream, host) in [(1, named.clone()), (3, vec![0xbe]), (5, named)] {
+        let head = head_to("/test.Echo/Echo", host);
+        let opened = frame(HEADERS, END_HEADERS, stream, &head);
+        raw.say(&opened).await.unwrap();
+        let message = frame(0, 1, stream, &framed(0, b"x"));
+        raw.say(&message).await.unwrap();
+        raw.hear_a(HEADERS, 1).await;
     }
 }
 
