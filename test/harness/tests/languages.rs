@@ -12,7 +12,8 @@ fn smoke(
     arguments: &[&str],
     endpoint: impl Fn(&Member) -> String,
 ) {
-    let member = Member::start(scratch, &[]).expect("a member");
+    let own = tempfile::tempdir_in(scratch).expect("a folder");
+    let member = Member::start(own.path(), &[]).expect("a member");
     let endpoint = endpoint(&member);
     let mut arguments = arguments.to_vec();
     arguments.push(&endpoint);
@@ -34,13 +35,11 @@ fn python() {
     let install = ["-m", "pip", "install", "--quiet", "-r", "requirements.txt"];
     tool::run(&interop("python"), python, &install).expect("pip install");
     let port = |member: &Member| member.port().to_string();
-    smoke(
-        scratch.path(),
-        &interop("python"),
-        python,
-        &["smoke.py"],
-        port,
-    );
+    let place = |member: &Member| format!("127.0.0.1:{}", member.port());
+    let folder = interop("python");
+    smoke(scratch.path(), &folder, python, &["smoke.py"], port);
+    let patroni = &["patroni_session.py"];
+    smoke(scratch.path(), &folder, python, patroni, place);
 }
 
 #[test]
