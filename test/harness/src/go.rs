@@ -28,6 +28,23 @@ pub fn test(package: &str, prefix: &str, scratch: &str) -> Result<()> {
     test_with(package, prefix, scratch, &[])
 }
 
+/// The tests of a package, without the word that Go wants before their names.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn tests(package: &str) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for file in std::fs::read_dir(repository(MODULE).join(package))? {
+        let text = std::fs::read_to_string(file?.path())?;
+        let starts = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("func Test"));
+        let named = starts.filter_map(|rest| rest.split_once("(t *testing.T)"));
+        names.extend(named.map(|(name, _)| name.to_owned()));
+    }
+    Ok(names)
+}
+
 /// As [`test()`], with programs that the tests find by these variables.
 ///
 /// # Errors

@@ -57,6 +57,12 @@ fn maintenance() {
     go("client", "Maintenance");
 }
 
+/// What older clients and sockets of a file system name in the place of a host.
+#[test]
+fn strange_hosts() {
+    go("client", "Hosts");
+}
+
 /// What a kube-apiserver asks for.
 #[test]
 fn kubernetes() {
@@ -119,4 +125,19 @@ fn answers_are_etcds() {
 #[test]
 fn clusters_are_mixed() {
     go("server", "Mixed");
+}
+
+/// A test that begins like none of the above would never run.
+#[test]
+fn no_go_test_is_forgotten() {
+    let callers = [include_str!("go.rs"), include_str!("observe/main.rs")].concat();
+    for package in ["client", "history", "server"] {
+        let call = format!("(\"{package}\", \"");
+        let begins = |call: &str| call.split_once('"').expect("a prefix").0.to_owned();
+        let prefixes: Vec<String> = callers.split(&call).skip(1).map(begins).collect();
+        for test in harness::go::tests(package).expect(package) {
+            let is_run = prefixes.iter().any(|prefix| test.starts_with(prefix));
+            assert!(is_run, "nobody runs Test{test} of {package}");
+        }
+    }
 }
