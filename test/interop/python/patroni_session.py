@@ -31,8 +31,14 @@ def node(name, hosts, scope="test", ctl=False, ttl=20, rest=()):
 
 
 def until(what, check, limit=60):
+    """Waits for what a watch brings: until then parts of the cluster may be missing."""
     end = time.monotonic() + limit
-    while not check():
+    while True:
+        try:
+            if check():
+                return
+        except (AttributeError, KeyError):
+            pass
         assert time.monotonic() < end, what
         time.sleep(0.05)
 
