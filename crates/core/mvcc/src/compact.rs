@@ -84,12 +84,10 @@ pub(crate) struct Compaction {
     gate: Arc<()>,
     /// Given up, not yet told to the store.
     dead: Vec<Revision>,
-    /// Records without a key, which an offline restore leaves; they are not in the index.
-    unnamed: Vec<Revision>,
 }
 
 impl Compaction {
-    pub(crate) fn new(scheduled: i64, finished: i64, unnamed: Vec<Revision>) -> Self {
+    pub(crate) fn new(scheduled: i64, finished: i64) -> Self {
         Self {
             scheduled,
             finished,
@@ -97,7 +95,6 @@ impl Compaction {
             job: None,
             gate: Arc::default(),
             dead: Vec::new(),
-            unnamed,
         }
     }
 
@@ -199,13 +196,12 @@ impl Writer {
             scheduled,
             finished,
             dead,
-            unnamed,
             ..
         } = &mut self.compaction;
         let revision = *scheduled;
         *finished = revision;
         let before = dead.len();
-        dead.extend(unnamed.extract_if(.., |unnamed| unnamed.main <= revision));
+        dead.extend(self.shared.index.write().unnamed.compact(revision));
         let given_up = dead.len() - before;
         self.put_mark(FINISHED, revision);
         self.shared.counters.set_finished_compaction(revision);

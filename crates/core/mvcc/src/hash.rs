@@ -142,6 +142,10 @@ impl HashWalk {
                         keep.extend(rule.counts(entry, compacted, at));
                         ControlFlow::Continue(())
                     });
+                    if let Some(revision) = index.unnamed.at(at).filter(|_| cursor.is_done()) {
+                        *any = true;
+                        keep.extend((revision.main <= compacted).then_some(revision));
+                    }
                 });
             }
             Phase::Keep {

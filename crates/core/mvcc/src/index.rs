@@ -7,7 +7,7 @@
 
 use std::ops::ControlFlow;
 
-use types::KeyRange;
+use types::{KeyRange, Revision};
 
 use crate::key::{KeyEntry, Visible};
 use crate::query::RangeError;
@@ -24,6 +24,33 @@ pub(crate) struct Index {
     pub(crate) current: i64,
     /// Reads below are refused; -1 when there was no compaction.
     pub(crate) compacted: i64,
+    /// Records without a key, ascending.
+    pub(crate) unnamed: Unnamed,
+}
+
+/// Records without a key, which an offline restore leaves to raise the revision. To etcd they are the
+/// changes of a key that no request can name: the newest of them outlives all compactions, and
+/// counts in hashes.
+#[derive(Debug, Default)]
+pub(crate) struct Unnamed(Vec<Revision>);
+
+impl Unnamed {
+    /// Takes the next one.
+    pub(crate) fn push(&mut self, revision: Revision) {
+        self.0.push(revision);
+    }
+
+    /// The newest one at a revision.
+    pub(crate) fn at(&self, main: i64) -> Option<Revision> {
+        let newer = self.0.partition_point(|revision| revision.main <= main);
+        newer.checked_sub(1).map(|place| self.0[place])
+    }
+
+    /// Gives up those that a compaction does not leave.
+    pub(crate) fn compact(&mut self, main: i64) -> impl Iterator<Item = Revision> {
+        let newer = self.0.partition_point(|revision| revision.main <= main);
+        self.0.drain(..newer.saturating_sub(1))
+    }
 }
 
 impl Index {

@@ -7,7 +7,7 @@
 use store::DirectoryEntry;
 use types::{LeaseId, Revision};
 
-use crate::index::Index;
+use crate::index::{Index, Unnamed};
 use crate::key::{self, Change, KeyEntry};
 use crate::open::OpenError;
 use crate::tree::{Edits, Tree, sorted_positions};
@@ -23,7 +23,7 @@ const BATCH_BYTES: usize = 32 << 20;
 pub(crate) struct Loader {
     tree: Tree,
     newest: i64,
-    unnamed: Vec<Revision>,
+    unnamed: Unnamed,
     bad: Option<Revision>,
     batch: Vec<Item>,
     keys: Vec<u8>,
@@ -42,8 +42,6 @@ struct Item {
 /// What was loaded.
 pub(crate) struct Loaded {
     pub(crate) index: Index,
-    /// Records without a key that no compaction has given up.
-    pub(crate) unnamed: Vec<Revision>,
     /// What compactions have given up, as far as it may be reclaimed.
     pub(crate) dead: Vec<Revision>,
 }
@@ -91,13 +89,12 @@ impl Loader {
     ///
     /// # Errors
     /// [`OpenError::SubRevision`] for a revision that no member can have written.
-    pub(crate) fn finish(mut self, scheduled: i64, finished: i64) -> Result<Loaded, OpenError> {
+    pub(crate) fn finish(mut self, scheduled: i64) -> Result<Loaded, OpenError> {
         if let Some(revision) = self.bad {
             return Err(OpenError::SubRevision { revision });
         }
         self.insert_batch();
-        let given_up = |revision: &mut Revision| revision.main <= finished;
-        let mut dead: Vec<Revision> = self.unnamed.extract_if(.., given_up).collect();
+        let mut dead: Vec<Revision> = self.unnamed.compact(scheduled).collect();
         // Of a compaction that was interrupted some records are gone and some are left. Whoever reads the
         // files on their own must find of each key the newest of them or none: etcd counts the versions of
         // a key from the first record that it finds.
@@ -111,12 +108,9 @@ impl Loader {
             tree: self.tree,
             current: self.newest.max(scheduled).max(1),
             compacted: scheduled,
-        };
-        Ok(Loaded {
-            index,
             unnamed: self.unnamed,
-            dead,
-        })
+        };
+        Ok(Loaded { index, dead })
     }
 }
 

@@ -69,11 +69,11 @@ pub fn open(
     let files = store.reader();
     let finished = mark(&files, compact::FINISHED, "finishedCompactRev")?;
     let scheduled = mark(&files, compact::SCHEDULED, "scheduledCompactRev")?.max(finished);
-    let loaded = loader.finish(scheduled, finished)?;
+    let loaded = loader.finish(scheduled)?;
     store.mark_dead(&loaded.dead)?;
     let shared = Shared::new(loaded.index, files, options.value_cache_bytes, finished);
     let shared = Arc::new(shared);
-    let compaction = Compaction::new(scheduled, finished, loaded.unnamed);
+    let compaction = Compaction::new(scheduled, finished);
     let writer = Writer::new(shared, store.consistent_index(), compaction);
     let reader = writer.reader();
     Ok((writer, reader, store))
