@@ -5,7 +5,7 @@ use std::time::Duration;
 use server::engine::CompactionPolicy;
 
 use crate::flags::settings::Settings;
-use crate::notation::duration::{DurationError, GoDuration};
+use notation::duration::{DurationError, GoDuration};
 
 const HOUR: u64 = 3600;
 

@@ -8,9 +8,9 @@ use crate::flags::value::Value;
 use crate::logging::field::fields;
 use crate::logging::setup::{self, SetupError};
 use crate::logging::{self, Logger};
-use crate::notation::duration::GoDuration;
-use crate::notation::quote::quote;
 use crate::validate::{self, ConfigError};
+use notation::duration::GoDuration;
+use notation::quote::quote;
 
 /// Peer connections are never given less, in nanoseconds.
 const RAFT_TIMEOUT_MIN: GoDuration = GoDuration(5_000_000_000);
@@ -63,7 +63,11 @@ impl Reason {
 /// Completes and checks what the command line says.
 pub(crate) fn configure(flags: Settings, environment: &Environment) -> Result<Configured, Refused> {
     let early = Logger::default();
-    let loaded = load(flags, environment, &early);
+    let path = match flags.text("config-file") {
+        "" => environment.config_file().unwrap_or_default().to_owned(),
+        named => named.to_owned(),
+    };
+    let loaded = load(flags, &path, environment, &early);
     let settings = loaded.map_err(|reason| Refused {
         log: early.clone(),
         reason,
@@ -77,20 +81,21 @@ pub(crate) fn configure(flags: Settings, environment: &Environment) -> Result<Co
         let reason = error.into();
         return Err(Refused { log, reason });
     }
+    if !path.is_empty() {
+        let fields = fields!["path" => path];
+        log.info("loaded server configuration, other configuration command line flags and environment variables will be ignored if provided", fields);
+    }
     Ok(Configured { settings, log })
 }
 
-fn load(flags: Settings, environment: &Environment, log: &Logger) -> Result<Settings, Reason> {
-    let named = flags.text("config-file");
-    let path = match named {
-        "" => environment.config_file().unwrap_or_default(),
-        named => named,
-    };
+fn load(
+    flags: Settings,
+    path: &str,
+    environment: &Environment,
+    log: &Logger,
+) -> Result<Settings, Reason> {
     if !path.is_empty() {
-        let settings = file::load(path)?;
-        let fields = fields!["path" => path];
-        log.info("loaded server configuration, other configuration command line flags and environment variables will be ignored if provided", fields);
-        return Ok(settings);
+        return Ok(file::load(path)?);
     }
     let mut settings = flags;
     environment.apply(&mut settings, log)?;

@@ -7,7 +7,7 @@ use server::credentials::{
 };
 
 use crate::flags::settings::Settings;
-use crate::notation::duration::GoDuration;
+use notation::duration::GoDuration;
 
 /// What bcrypt can do.
 const COSTS: std::ops::RangeInclusive<u64> = 4..=31;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::failure::GoIo;
 use crate::logging::Logger;
 use crate::logging::field::fields;
-use crate::notation::quote::quote;
+use notation::quote::quote;
 
 /// Only the member itself reads its data.
 const MODE: u32 = 0o700;

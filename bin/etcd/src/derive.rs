@@ -7,8 +7,8 @@ use crate::flags::table;
 use crate::flags::value::Value;
 use crate::logging::Logger;
 use crate::logging::field::fields;
-use crate::notation::duration::GoDuration;
-use crate::notation::url::Url;
+use notation::duration::GoDuration;
+use notation::url::Url;
 
 /// Any address outside; connecting a UDP socket asks for the route and sends nothing.
 const OUTSIDE: &str = "192.0.2.1:9";

@@ -8,8 +8,8 @@ use crate::flags::settings::Settings;
 use crate::handover;
 use crate::logging::Logger;
 use crate::logging::field::{Field, fields};
-use crate::notation::duration::GoDuration;
 use crate::version;
+use notation::duration::GoDuration;
 
 /// Logs `starting an etcd server`.
 pub(crate) fn log(settings: &Settings, contents: Contents, log: &Logger) {

@@ -7,7 +7,7 @@ use crate::flags::table;
 use crate::flags::value::ValueError;
 use crate::logging::Logger;
 use crate::logging::field::fields;
-use crate::notation::quote::quote;
+use notation::quote::quote;
 
 const PREFIX: &str = "ETCD_";
 /// The variable that a careless container image might set.

@@ -16,14 +16,16 @@ use crate::failure::GoIo;
 use crate::flags::settings::{Settings, Source};
 use crate::flags::table::{self, Flag};
 use crate::flags::value::{Kind, Value, ValueError};
-use crate::notation::quote::quote;
+use notation::quote::quote;
 
 /// Why a file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FileError {
     /// It cannot be read.
-    #[error("open {path}: {}", GoIo(source))]
-    Open {
+    #[error("{step} {path}: {}", GoIo(source))]
+    Read {
+        /// Opening it, or what follows.
+        step: &'static str,
         /// The file.
         path: String,
         /// Why.
@@ -72,7 +74,11 @@ impl FileError {
 
 /// Settings as a file has them.
 pub(crate) fn load(path: &str) -> Result<Settings, FileError> {
-    let text = std::fs::read_to_string(path).map_err(|source| FileError::Open {
+    let text = std::fs::read_to_string(path).map_err(|source| FileError::Read {
+        step: match source.kind() {
+            io::ErrorKind::IsADirectory => "read",
+            _ => "open",
+        },
         path: path.to_owned(),
         source,
     })?;

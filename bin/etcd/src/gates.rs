@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use server::Feature;
 
-use crate::notation::number;
-use crate::notation::quote::quote;
+use notation::number;
+use notation::quote::quote;
 
 /// How settled a gate is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +98,7 @@ impl Gates {
             if !part.contains('=') {
                 return Err(GateError::NoValue(name.to_owned()));
             }
-            let on = number::truth(value).ok_or_else(|| GateError::NotABool {
+            let on = number::parse_bool(value).map_err(|_| GateError::NotABool {
                 name: name.to_owned(),
                 value: value.to_owned(),
             })?;

@@ -20,7 +20,7 @@ use crate::data_dir;
 use crate::flags::settings::Settings;
 use crate::gates;
 use crate::initial_cluster::Members;
-use crate::notation::url::Url;
+use notation::url::Url;
 
 /// What a request may take beside two election timeouts.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);

@@ -6,9 +6,8 @@ use crate::file;
 use crate::flags::command_line;
 use crate::flags::table;
 use crate::gates::Gates;
-use crate::notation::duration::GoDuration;
-use crate::notation::number;
-use crate::notation::url::Url;
+use notation::duration::GoDuration;
+use notation::url::Url;
 
 /// Texts that look like values.
 fn text() -> impl Strategy<Value = String> {
@@ -44,14 +43,6 @@ proptest! {
     fn durations_are_read_as_written(nanos: i64) {
         let duration = GoDuration(nanos);
         prop_assert_eq!(GoDuration::parse(&duration.to_string()), Ok(duration));
-    }
-
-    #[test]
-    fn numbers_are_read_as_written(signed: i64, unsigned: u64) {
-        prop_assert_eq!(number::signed(&signed.to_string()), Ok(signed));
-        prop_assert_eq!(number::unsigned(&unsigned.to_string()), Ok(unsigned));
-        prop_assert_eq!(number::unsigned(&format!("{unsigned:#x}")), Ok(unsigned));
-        prop_assert_eq!(number::unsigned(&format!("{unsigned:#b}")), Ok(unsigned));
     }
 
     #[test]

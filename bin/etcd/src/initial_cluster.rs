@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, ToSocketAddrs as _};
 
 use crate::flags::settings::Settings;
-use crate::notation::url::{Url, UrlError};
+use notation::url::{Url, UrlError};
 
 /// Names and peer URLs.
 pub(crate) type Members = BTreeMap<String, Vec<String>>;
@@ -72,7 +72,7 @@ pub(crate) fn described(settings: &Settings, text: &str) -> Result<Members, Clus
         .ok_or_else(|| ClusterError::NoLocalName(name.to_owned()))?;
     let mut seen = BTreeSet::new();
     if !members.values().flatten().all(|url| seen.insert(url)) {
-        return Err(ClusterError::DuplicateUrl(text.to_owned()));
+        return Err(ClusterError::DuplicateUrl(shown(&members)));
     }
     compare(
         name,
@@ -80,6 +80,14 @@ pub(crate) fn described(settings: &Settings, text: &str) -> Result<Members, Clus
         &settings.url_texts("initial-advertise-peer-urls"),
     )?;
     Ok(members)
+}
+
+/// The members in order, whatever the order of the description.
+fn shown(members: &Members) -> String {
+    let named = members
+        .iter()
+        .flat_map(|(name, urls)| urls.iter().map(move |url| format!("{name}={url}")));
+    named.collect::<Vec<_>>().join(",")
 }
 
 /// The two lists must be the same, at least after looking names up.
@@ -175,7 +183,7 @@ mod tests {
                 "n",
                 "n=http://127.0.0.1:2380,m=http://127.0.0.1:2380",
                 own,
-                "initial cluster n=http://127.0.0.1:2380,m=http://127.0.0.1:2380 has duplicate url",
+                "initial cluster m=http://127.0.0.1:2380,n=http://127.0.0.1:2380 has duplicate url",
             ),
             (
                 "n",

@@ -149,6 +149,9 @@ fn member(args: &[String], configured: Configured) -> ExitCode {
                 say_token_is_used(&settings, &failure::chain(&error), &log);
                 return FAILED.into();
             }
+            if error.is_of_bootstrap() {
+                log.error("bootstrap failed", fields);
+            }
             let message = match &error {
                 StartError::Server(ServerError::Corrupt(_)) => "checkInitialHashKV failed",
                 StartError::Descriptors(_) => {
@@ -193,7 +196,7 @@ fn identify(settings: &Settings, log: &Logger) -> Result<Contents, ExitCode> {
                 _ => "invalid datadir; both member and proxy directories exist",
             };
             let data_dir = path.display().to_string();
-            let fields = fields!["data-dir" => data_dir, "error" => error.to_string()];
+            let fields = fields!["dir" => data_dir, "error" => error.to_string()];
             log.fatal(message, fields);
             return Err(FAILED.into());
         }
@@ -246,6 +249,10 @@ fn serve(mut server: Server, settings: &Settings, log: &Logger) -> ExitCode {
     ];
     log.info("closing etcd server", fields);
     server.shutdown();
+    for url in settings.urls("listen-peer-urls") {
+        let fields = fields!["address" => url.host_port()];
+        log.info("stopped serving peer traffic", fields);
+    }
     log.info("closed etcd server", fields);
     signal.map_or(ExitCode::SUCCESS, end_by)
 }

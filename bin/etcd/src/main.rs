@@ -4,6 +4,7 @@
 //! ([`mod@file`]), checks them ([`validate`]), logs as etcd does ([`logging`]), and runs the member
 //! that the `server` crate assembles ([`start`], [`life`]).
 
+mod announce;
 mod audit;
 mod compaction;
 mod configure;
@@ -24,7 +25,6 @@ mod hostile;
 mod initial_cluster;
 mod life;
 mod logging;
-mod notation;
 mod notify;
 mod panics;
 mod secure;

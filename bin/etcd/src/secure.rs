@@ -11,7 +11,7 @@ use tls::{
 use crate::flags::settings::Settings;
 use crate::logging::Logger;
 use crate::logging::field::fields;
-use crate::notation::url::Url;
+use notation::url::Url;
 
 /// Why TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -136,6 +136,8 @@ impl Side<'_> {
     fn pair(&self, log: &Logger) -> Result<Option<Pair>, SecureError> {
         let makes_own = self.is_on("auto-tls");
         match (self.path("cert-file"), self.path("key-file")) {
+            // Nobody would be shown them.
+            (Some(_), _) | (_, Some(_)) if self.is_idle() => Ok(None),
             (Some(cert), Some(key)) => {
                 if makes_own {
                     let message = format!("ignoring {} auto TLS since certs given", self.name);
@@ -150,6 +152,13 @@ impl Side<'_> {
                 cert: self.text("cert-file").to_owned(),
             }),
         }
+    }
+
+    /// Whether clients are served without TLS; members show their pair to others, too.
+    fn is_idle(&self) -> bool {
+        let metrics = self.settings.urls("listen-metrics-urls");
+        let has_tls = self.urls().chain(metrics).any(|url| url.scheme().is_tls());
+        self.prefix.is_empty() && !has_tls
     }
 
     fn own_pair(&self, log: &Logger) -> Result<Pair, SecureError> {

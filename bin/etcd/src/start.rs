@@ -4,11 +4,12 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use rpc::{BindError, ListenAddress, PortKind};
+use rpc::{BindError, ListenAddress};
 use server::engine::Join;
 use server::membership::{self, Joining, JoiningError};
 use server::{Connector, Server, ServerError};
 
+use crate::announce;
 use crate::data_dir::{self, Contents, DataDirError};
 use crate::descriptors::{self, TooFew};
 use crate::discover::records::{self, RecordsError};
@@ -73,6 +74,17 @@ pub(crate) enum StartError {
     Stopped,
 }
 
+impl StartError {
+    /// Whether it is about the member's place in its cluster, or the directory of its data.
+    pub(crate) fn is_of_bootstrap(&self) -> bool {
+        match self {
+            Self::Cluster(error) => !matches!(error, ClusterError::Syntax(_)),
+            Self::DataDir(_) | Self::Joining(_) => true,
+            _ => false,
+        }
+    }
+}
+
 impl From<ServerError> for StartError {
     fn from(error: ServerError) -> Self {
         match error {
@@ -81,7 +93,7 @@ impl From<ServerError> for StartError {
                     ListenAddress::Tcp { .. } => "tcp",
                     ListenAddress::Unix { .. } => "unix",
                 },
-                address: bound(&address),
+                address: announce::bound(&address),
                 source,
             },
             other => Self::Server(other),
@@ -114,7 +126,7 @@ pub(crate) fn start(
     config.engine.initial_cluster_token = token;
     config.peers.connector = connector;
     let server = Server::start(&config)?;
-    say_who_it_is(settings, &server, log);
+    announce::who_it_is(settings, &server, log);
     match server.wait_ready() {
         true => Ok(server),
         false => Err(StartError::Stopped),
@@ -126,7 +138,7 @@ pub(crate) fn serve(server: &mut Server, log: &Logger) {
     let clients = server.client_urls();
     server.serve_clients();
     for (address, kind) in &clients {
-        say_ready(address, *kind, log);
+        announce::ready(address, *kind, log);
     }
 }
 
@@ -234,66 +246,4 @@ fn say_what_is_configured(settings: &Settings, log: &Logger) {
         "configuring client listeners",
         fields!["listen-client-urls" => clients],
     );
-}
-
-fn say_who_it_is(settings: &Settings, server: &Server, log: &Logger) {
-    let member = server.engine().member_id().to_string();
-    let cluster = server.engine().cluster_id().to_string();
-    let message = match server.is_new() {
-        true => "starting local member",
-        false => "restarting local member",
-    };
-    log.info(
-        message,
-        fields!["local-member-id" => member.as_str(), "cluster-id" => cluster],
-    );
-    // With the ports that the system chose.
-    let clients = server.client_urls();
-    let clients: Vec<String> = clients
-        .iter()
-        .map(|(address, _)| address.to_string())
-        .collect();
-    let fields = fields![
-        "local-member-id" => member,
-        "initial-advertise-peer-urls" => settings.url_texts("initial-advertise-peer-urls"),
-        "listen-peer-urls" => settings.url_texts("listen-peer-urls"),
-        "advertise-client-urls" => settings.url_texts("advertise-client-urls"),
-        "listen-client-urls" => clients,
-        "listen-metrics-urls" => settings.url_texts("listen-metrics-urls"),
-    ];
-    log.info("now serving peer/client/metrics", fields);
-    for url in settings.urls("listen-peer-urls") {
-        log.info(
-            "serving peer traffic",
-            fields!["address" => url.host_port()],
-        );
-    }
-    for url in settings.urls("listen-metrics-urls") {
-        log.info("serving metrics", fields!["address" => url.host_port()]);
-    }
-}
-
-fn say_ready(address: &ListenAddress, kind: PortKind, log: &Logger) {
-    log.info("ready to serve client requests", &[]);
-    let traffic = match kind {
-        PortKind::GrpcOnly => "grpc",
-        PortKind::HttpOnly => "http",
-        _ => "grpc+http",
-    };
-    let fields = fields!["traffic" => traffic, "address" => bound(address)];
-    let message = match address.is_secured() {
-        true => "serving client traffic securely",
-        false => "serving client traffic insecurely; this is strongly discouraged!",
-    };
-    log.info(message, fields);
-}
-
-/// The address that is bound, without its scheme.
-fn bound(address: &ListenAddress) -> String {
-    match address {
-        ListenAddress::Unix { path, .. } => path.display().to_string(),
-        ListenAddress::Tcp { host, port, .. } if host.contains(':') => format!("[{host}]:{port}"),
-        ListenAddress::Tcp { host, port, .. } if host == "localhost" => format!("127.0.0.1:{port}"),
-        ListenAddress::Tcp { host, port, .. } => format!("{host}:{port}"),
-    }
 }

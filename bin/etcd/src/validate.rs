@@ -7,18 +7,17 @@ use crate::flags::settings::Settings;
 use crate::gates::GateError;
 use crate::logging::Logger;
 use crate::logging::field::fields;
-use crate::notation::duration::GoDuration;
-use crate::notation::quote::quote;
-use crate::notation::url::{Url, UrlError};
 use crate::secure;
+use notation::duration::GoDuration;
+use notation::quote::quote;
+use notation::size;
+use notation::url::{Url, UrlError};
 use server::SAMPLING_WHOLE;
 
 /// An election must not take longer, in milliseconds.
 const ELECTION_TIMEOUT_MAX: u64 = 50_000;
 /// Largest request that is recommended, in bytes.
 const REQUEST_BYTES_RECOMMENDED: u64 = 10 << 20;
-/// Most storage that is recommended, in bytes.
-const QUOTA_BYTES_RECOMMENDED: i64 = 8 << 30;
 
 /// Why a member cannot be started with these settings.
 #[derive(Debug, thiserror::Error)]
@@ -256,17 +255,11 @@ fn advise(settings: &Settings, log: &Logger) {
     if request > REQUEST_BYTES_RECOMMENDED {
         let fields = fields![
             "max-request-bytes" => request,
+            "max-request-size" => size::human(request),
             "recommended-request-bytes" => REQUEST_BYTES_RECOMMENDED,
+            "recommended-request-size" => size::human(REQUEST_BYTES_RECOMMENDED),
         ];
         log.warn("exceeded recommended request limit", fields);
-    }
-    let quota = settings.int("quota-backend-bytes");
-    if quota > QUOTA_BYTES_RECOMMENDED {
-        let fields = fields![
-            "quota-size-bytes" => quota,
-            "quota-maximum-size-bytes" => QUOTA_BYTES_RECOMMENDED,
-        ];
-        log.warn("quota exceeds the maximum value", fields);
     }
     idle::mention(settings, log);
 }

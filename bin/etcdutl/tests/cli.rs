@@ -336,7 +336,7 @@ fn restore_refuses() {
         ),
         (
             "db --initial-cluster default=http://127.0.0.1:1,b=http://127.0.0.1:1 --initial-advertise-peer-urls http://127.0.0.1:1",
-            "initial cluster default=http://127.0.0.1:1,b=http://127.0.0.1:1 has duplicate url",
+            "initial cluster b=http://127.0.0.1:1,default=http://127.0.0.1:1 has duplicate url",
         ),
         (
             "db --initial-cluster default=http://127.0.0.1:2 --initial-advertise-peer-urls http://127.0.0.1:1",

@@ -9,7 +9,7 @@ use crate::failure;
 use crate::flags::settings::Settings;
 use crate::logging::Logger;
 use crate::logging::field::fields;
-use crate::notation::url::Url;
+use notation::url::Url;
 
 /// The services of members, with the schemes of their URLs.
 const SERVICES: [(&str, &str); 2] = [("https", "etcd-server-ssl"), ("http", "etcd-server")];

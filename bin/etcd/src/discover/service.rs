@@ -16,7 +16,7 @@ use super::registry::{self, ListError, Listed};
 use crate::flags::settings::Settings;
 use crate::logging::Logger;
 use crate::logging::field::fields;
-use crate::notation::duration::GoDuration;
+use notation::duration::GoDuration;
 
 /// The longest pause between two attempts is two to this power, in seconds.
 const PAUSE_EXPONENT_MAX: u32 = 8;

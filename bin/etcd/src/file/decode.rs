@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json};
 use super::settable;
 use crate::flags::table::Flag;
 use crate::flags::value::{Kind, Value};
-use crate::notation::duration::GoDuration;
+use notation::duration::GoDuration;
 
 /// A value that fits its key's type.
 pub(super) enum Decoded {

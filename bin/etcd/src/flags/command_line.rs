@@ -4,7 +4,7 @@
 use super::settings::{Settings, Source};
 use super::table::{self, Flag};
 use super::value::{Kind, ValueError};
-use crate::notation::quote::quote;
+use notation::quote::quote;
 
 /// What a command line asks for.
 #[derive(Debug)]

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::table::{self, Flag};
 use super::value::{Value, ValueError};
 use crate::gates::Gates;
-use crate::notation::duration::GoDuration;
-use crate::notation::url::Url;
+use notation::duration::GoDuration;
+use notation::url::Url;
 
 /// Who set a flag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,10 +1,10 @@
 //! What flags can hold, and how each kind reads its text.
 
 use crate::gates::{GateError, Gates};
-use crate::notation::duration::GoDuration;
-use crate::notation::number::{self, NumberError};
-use crate::notation::quote::quote;
-use crate::notation::url::{Url, UrlError};
+use notation::duration::GoDuration;
+use notation::number::{self, NumberError};
+use notation::quote::quote;
+use notation::url::{Url, UrlError};
 
 /// What a flag holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,19 +71,17 @@ pub(crate) enum ValueError {
     #[error("parse error")]
     Syntax,
     /// A number.
-    #[error(transparent)]
+    #[error("{}", .0.in_brief())]
     Number(#[from] NumberError),
     /// A number of 32 bits, which names the text once more.
-    #[error("strconv.ParseUint: parsing {}: {reason}", quote(text))]
-    Uint32 {
-        /// The text.
-        text: String,
-        /// Go's word for it.
-        reason: &'static str,
-    },
+    #[error(transparent)]
+    Uint32(NumberError),
     /// No word of the choice.
     #[error("invalid value")]
     Choice,
+    /// No word of several choices.
+    #[error("invalid value {}", quote(.0))]
+    Choices(String),
     /// A URL.
     #[error(transparent)]
     Url(#[from] UrlError),
@@ -97,10 +95,14 @@ impl Kind {
     pub(crate) fn parse(self, text: &str) -> Result<Value, ValueError> {
         Ok(match self {
             Self::Text => Value::Text(text.to_owned()),
-            Self::Bool => Value::Bool(number::truth(text).ok_or(ValueError::Syntax)?),
-            Self::Int | Self::Int64 => Value::Int(number::signed(text)?),
-            Self::Uint | Self::Uint64 => Value::Uint(number::unsigned(text)?),
-            Self::Uint32 => Value::Uint(uint32(text)?),
+            Self::Bool => Value::Bool(number::parse_bool(text).map_err(|_| ValueError::Syntax)?),
+            Self::Int | Self::Int64 => Value::Int(number::parse_int(text, 0)?),
+            Self::Uint | Self::Uint64 => Value::Uint(number::parse_uint(text, 0)?),
+            Self::Uint32 => Value::Uint(
+                number::parse_uint32(text, 0)
+                    .map_err(ValueError::Uint32)?
+                    .into(),
+            ),
             Self::Duration => {
                 Value::Duration(GoDuration::parse(text).map_err(|_| ValueError::Syntax)?)
             }
@@ -115,23 +117,14 @@ impl Kind {
             }
             Self::Choices(words) => {
                 let chosen = list(text);
-                let known = chosen.iter().all(|word| words.contains(&word.as_str()));
-                Value::List(known.then_some(chosen).ok_or(ValueError::Choice)?)
+                let is_unknown = |word: &&String| !words.contains(&word.as_str());
+                match chosen.iter().find(is_unknown) {
+                    Some(word) => return Err(ValueError::Choices(word.clone())),
+                    None => Value::List(chosen),
+                }
             }
             Self::Gates => Value::Gates(Gates::parse(text)?),
         })
-    }
-}
-
-fn uint32(text: &str) -> Result<u64, ValueError> {
-    let refused = |reason| ValueError::Uint32 {
-        text: text.to_owned(),
-        reason,
-    };
-    match number::unsigned(text) {
-        Ok(value) if value <= u64::from(u32::MAX) => Ok(value),
-        Ok(_) | Err(NumberError::Range) => Err(refused("value out of range")),
-        Err(NumberError::Syntax) => Err(refused("invalid syntax")),
     }
 }
 
@@ -180,7 +173,11 @@ mod tests {
                 "strconv.ParseUint: parsing \"4294967296\": value out of range",
             ),
             (Kind::Choice(&["new"]), "old", "invalid value"),
-            (Kind::Choices(&["gone"]), "gone,foo", "invalid value"),
+            (
+                Kind::Choices(&["gone"]),
+                "gone,foo",
+                "invalid value \"foo\"",
+            ),
             (
                 Kind::Urls,
                 "",

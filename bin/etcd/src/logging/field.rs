@@ -1,6 +1,6 @@
 //! Values of a log line's fields.
 
-use crate::notation::duration::GoDuration;
+use notation::duration::GoDuration;
 
 /// A value of a field.
 #[derive(Clone, Debug, PartialEq)]

@@ -97,8 +97,13 @@ impl Visit for Parts {
         }
     }
 
+    /// A list of texts looks as in JSON, and becomes one there.
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.record_str(field, &format!("{value:?}"));
+        let text = format!("{value:?}");
+        match text.starts_with('[') && serde_json::from_str::<Vec<String>>(&text).is_ok() {
+            true => self.members.push_literal(field.name(), text),
+            false => self.record_str(field, &text),
+        }
     }
 
     /// An error and what it came from.
@@ -160,7 +165,8 @@ mod tests {
         let lines = lines(Level::Info, || {
             let error = std::io::Error::other("disk");
             let error: &(dyn Error + 'static) = &error;
-            tracing::info!("local-member-id" = %"8e9e05c52164694d", count = 3_u64, "became {}", "leader");
+            let urls = ["http://a:1"];
+            tracing::info!("local-member-id" = %"8e9e05c52164694d", count = 3_u64, ?urls, "became {}", "leader");
             tracing::warn!(logger = "raft", error, took = ?std::time::Duration::from_millis(100), on = true, "slow");
             tracing::debug!("not seen");
             let _span = tracing::info_span!("not seen").entered();
@@ -169,6 +175,7 @@ mod tests {
         assert_eq!(lines[0]["msg"], "became leader");
         assert_eq!(lines[0]["local-member-id"], "8e9e05c52164694d");
         assert_eq!(lines[0]["count"], 3);
+        assert_eq!(lines[0]["urls"], serde_json::json!(["http://a:1"]));
         let caller = lines[0]["caller"].as_str().unwrap();
         assert!(caller.starts_with("logging/layer.rs:"), "{caller}");
         assert_eq!(lines[1]["logger"], "raft");

@@ -10,7 +10,7 @@ use super::rotation::{Policy, PolicyError, Rotating};
 use super::{Level, Logger};
 use crate::failure::GoIo;
 use crate::flags::settings::Settings;
-use crate::notation::quote::quote;
+use notation::quote::quote;
 
 const DEFAULT: &str = "default";
 const JOURNAL: &str = "systemd/journal";

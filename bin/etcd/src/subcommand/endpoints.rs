@@ -2,10 +2,10 @@
 
 use discovery::Target;
 
-use super::flags::Values;
 use crate::failure;
 use crate::logging::Logger;
 use crate::logging::field::fields;
+use command::Arguments;
 
 /// The services of SRV records for clients, with their schemes.
 const SERVICES: [(&str, &str); 2] = [("etcd-client-ssl", "https"), ("etcd-client", "http")];
@@ -26,13 +26,13 @@ pub(super) struct Discovered {
 }
 
 /// The endpoints that the flags name, or the domain in one of them.
-pub(super) fn found(values: &Values, log: &Logger) -> Result<Found, String> {
-    let domain = values.text("discovery-srv");
+pub(super) fn found(values: &Arguments, log: &Logger) -> Result<Found, String> {
+    let domain = values.str("discovery-srv");
     if domain.is_empty() {
         return Ok(Found::Given(values.list("endpoints")));
     }
-    let insecure = values.is_on("insecure-discovery");
-    let records = look_up(domain, values.text("discovery-srv-name"))?;
+    let insecure = values.bool("insecure-discovery");
+    let records = look_up(domain, values.str("discovery-srv-name"))?;
     let has_plain = records.iter().any(|(scheme, _)| *scheme == "http");
     let records = records
         .into_iter()

@@ -6,72 +6,77 @@ use std::time::Duration;
 
 use proxy::forward::{self, Config, Endpoint, ForwardError, Forwarder};
 
-use super::Command;
 use super::endpoints::{self, Found};
-use super::flags::{Flag, Kind, Values};
+use super::{Command, positive};
 use crate::failure::{self, GoIo};
 use crate::life::{FAILED, complain, print};
 use crate::logging::field::fields;
 use crate::logging::{self, Logger};
 use crate::{descriptors, notify};
+use command::{Arguments, Flag, Kind, Run};
 
 /// What zero stands for.
 const RETRY_DELAY: Duration = Duration::from_secs(5 * 60);
 
 pub(super) const COMMAND: Command = Command {
     name: "gateway",
-    summary: "gateway related command",
-    start: "start the gateway",
-    flags: FLAGS,
-    run,
+    about: "gateway related command",
+    children: &[Command {
+        name: "start",
+        about: "start the gateway",
+        flags: FLAGS,
+        run: Run::Do(run),
+        ..Command::EMPTY
+    }],
+    ..Command::EMPTY
 };
 
 const FLAGS: &[Flag] = &[
-    Flag {
-        name: "listen-addr",
-        kind: Kind::Text,
-        default: "127.0.0.1:23790",
-        help: "Where clients are listened to.",
-    },
-    Flag {
-        name: "discovery-srv",
-        kind: Kind::Text,
-        default: "",
-        help: "Domain whose SRV records name the endpoints.",
-    },
-    Flag {
-        name: "discovery-srv-name",
-        kind: Kind::Text,
-        default: "",
-        help: "Suffix of the service's name in SRV records.",
-    },
-    Flag {
-        name: "insecure-discovery",
-        kind: Kind::Bool,
-        default: "false",
-        help: "Take endpoints from SRV records without verifying them by TLS.",
-    },
-    Flag {
-        name: "trusted-ca-file",
-        kind: Kind::Text,
-        default: "",
-        help: "Authorities that endpoints must be able to show a certificate of; given ones, too.",
-    },
-    Flag {
-        name: "endpoints",
-        kind: Kind::List,
-        default: "127.0.0.1:2379",
-        help: "Members to forward to.",
-    },
-    Flag {
-        name: "retry-delay",
-        kind: Kind::Duration,
-        default: "1m0s",
-        help: "Pause before an endpoint that failed is tried again.",
-    },
+    Flag::of(
+        "listen-addr",
+        Kind::Text,
+        "127.0.0.1:23790",
+        "Where clients are listened to.",
+    ),
+    Flag::of(
+        "discovery-srv",
+        Kind::Text,
+        "",
+        "Domain whose SRV records name the endpoints.",
+    ),
+    Flag::of(
+        "discovery-srv-name",
+        Kind::Text,
+        "",
+        "Suffix of the service's name in SRV records.",
+    ),
+    Flag::of(
+        "insecure-discovery",
+        Kind::Bool,
+        "false",
+        "Take endpoints from SRV records without verifying them by TLS.",
+    ),
+    Flag::of(
+        "trusted-ca-file",
+        Kind::Text,
+        "",
+        "Authorities that endpoints must be able to show a certificate of; given ones, too.",
+    ),
+    Flag::of(
+        "endpoints",
+        Kind::List,
+        "127.0.0.1:2379",
+        "Members to forward to.",
+    ),
+    Flag::of(
+        "retry-delay",
+        Kind::Duration,
+        "1m0s",
+        "Pause before an endpoint that failed is tried again.",
+    ),
 ];
 
-fn run(values: &Values) -> ExitCode {
+fn run(values: &Arguments) -> ExitCode {
     let log = Logger::default();
     logging::layer::install(&log);
     let config = match config(values, &log) {
@@ -111,11 +116,11 @@ fn run(values: &Values) -> ExitCode {
 }
 
 /// What the flags ask for, or what is wrong with them.
-fn config(values: &Values, log: &Logger) -> Result<Config, String> {
-    let listen = values.text("listen-addr").to_owned();
+fn config(values: &Arguments, log: &Logger) -> Result<Config, String> {
+    let listen = values.str("listen-addr").to_owned();
     let said = |error: ForwardError| failure::chain(&error);
     let (listen, addresses) = forward::listen_address(&listen).map_err(said)?;
-    let trusted_ca = match values.text("trusted-ca-file") {
+    let trusted_ca = match values.str("trusted-ca-file") {
         "" => None,
         path => Some(PathBuf::from(path)),
     };
@@ -127,7 +132,7 @@ fn config(values: &Values, log: &Logger) -> Result<Config, String> {
             (parsed, trusted_ca.map(Some))
         }
         Found::Discovered(found) => {
-            let prove = !values.is_on("insecure-discovery");
+            let prove = !values.bool("insecure-discovery");
             let ranked = found
                 .iter()
                 .map(|found| Endpoint::ranked(&found.url, prove, found.priority, found.weight));
@@ -155,7 +160,7 @@ fn config(values: &Values, log: &Logger) -> Result<Config, String> {
     Ok(Config {
         listen: addresses,
         endpoints,
-        retry_delay: values.duration("retry-delay").unwrap_or(RETRY_DELAY),
+        retry_delay: positive(values, "retry-delay").unwrap_or(RETRY_DELAY),
         // Every connection takes two descriptors.
         connections_max: connections_max / 2,
         verifier,

@@ -9,14 +9,14 @@ use std::time::Duration;
 use proxy::grpc::{Config, GrpcProxy, ProxyError, Resolver};
 use rpc::{AccessControl, BindError, Keepalive, ListenAddress, Timing};
 
-use super::Command;
 use super::endpoints::{self, Found};
-use super::flags::Values;
+use super::{Command, positive};
 use crate::failure::{self, GoIo};
 use crate::life::{FAILED, complain};
 use crate::logging::field::fields;
 use crate::logging::{self, Level, Logger};
 use crate::{descriptors, notify};
+use command::{Arguments, Run};
 
 /// Largest message that is taken from a caller, as Go's gRPC library has it.
 const MESSAGE_BYTES_MAX: usize = 4 << 20;
@@ -25,14 +25,19 @@ const DIAL_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) const COMMAND: Command = Command {
     name: "grpc-proxy",
-    summary: "grpc-proxy related command",
-    start: "start the grpc proxy",
-    flags: table::FLAGS,
-    run,
+    about: "grpc-proxy related command",
+    children: &[Command {
+        name: "start",
+        about: "start the grpc proxy",
+        flags: table::FLAGS,
+        run: Run::Do(run),
+        ..Command::EMPTY
+    }],
+    ..Command::EMPTY
 };
 
-fn run(values: &Values) -> ExitCode {
-    let log = Logger::to_stderr(match values.is_on("debug") {
+fn run(values: &Arguments) -> ExitCode {
+    let log = Logger::to_stderr(match values.bool("debug") {
         true => Level::Debug,
         false => Level::Info,
     });
@@ -44,7 +49,7 @@ fn run(values: &Values) -> ExitCode {
             return FAILED.into();
         }
     };
-    let listen = values.text("listen-addr");
+    let listen = values.str("listen-addr");
     log.info(
         "listening for gRPC proxy client requests",
         fields!["address" => listen],
@@ -68,25 +73,25 @@ fn run(values: &Values) -> ExitCode {
 }
 
 /// Refuses what does not go together.
-fn check(values: &Values) -> Result<(), String> {
-    let (prefix, ttl) = (values.text("resolver-prefix"), values.int("resolver-ttl"));
+fn check(values: &Arguments) -> Result<(), String> {
+    let (prefix, ttl) = (values.str("resolver-prefix"), values.int("resolver-ttl"));
     if !prefix.is_empty() && ttl < 1 {
         return Err(format!("invalid resolver-ttl {ttl}"));
     }
     if prefix.is_empty() && ttl > 0 {
         return Err(format!("invalid resolver-prefix {prefix:?}"));
     }
-    if !prefix.is_empty() && values.text("advertise-client-url").is_empty() {
+    if !prefix.is_empty() && values.str("advertise-client-url").is_empty() {
         return Err("invalid advertise-client-url \"\"".to_owned());
     }
     Ok(())
 }
 
 /// What the flags ask for, or what is wrong with them.
-fn config(values: &Values, log: &Logger) -> Result<Config, String> {
+fn config(values: &Arguments, log: &Logger) -> Result<Config, String> {
     let secure = secure::secure(values, log)?;
-    let listen = listen_address(values.text("listen-addr"))?;
-    let metrics = match values.text("metrics-addr") {
+    let listen = listen_address(values.str("listen-addr"))?;
+    let metrics = match values.str("metrics-addr") {
         "" => None,
         url => {
             let address: ListenAddress = url.parse().map_err(|_| cannot_parse(url))?;
@@ -100,7 +105,7 @@ fn config(values: &Values, log: &Logger) -> Result<Config, String> {
     };
     let has_tls = secure.has_pair();
     let listen = (listen.secured(has_tls), secure.listener(has_tls)?);
-    let prefix = values.text("resolver-prefix");
+    let prefix = values.str("resolver-prefix");
     Ok(Config {
         rpc: rpc_config(values)?,
         listen,
@@ -108,20 +113,18 @@ fn config(values: &Values, log: &Logger) -> Result<Config, String> {
         client: client::Config {
             endpoints,
             dial_timeout: DIAL_TIMEOUT,
-            keepalive_time: values.duration("dial-keepalive-time").unwrap_or_default(),
-            keepalive_timeout: values
-                .duration("dial-keepalive-timeout")
-                .unwrap_or_default(),
-            keepalive_without_calls: values.is_on("permit-without-stream"),
+            keepalive_time: values.duration("dial-keepalive-time"),
+            keepalive_timeout: values.duration("dial-keepalive-timeout"),
+            keepalive_without_calls: values.bool("permit-without-stream"),
             send_bytes_max: bytes(values, "max-send-bytes"),
             receive_bytes_max: bytes(values, "max-recv-bytes"),
             credentials: client::Credentials::None,
             tls_by_default: secure.towards_members(),
             tls: secure.members,
         },
-        sync_interval: values.duration("endpoints-auto-sync-interval"),
-        namespace: values.text("namespace").to_owned(),
-        advertised: values.text("advertise-client-url").to_owned(),
+        sync_interval: positive(values, "endpoints-auto-sync-interval"),
+        namespace: values.str("namespace").to_owned(),
+        advertised: values.str("advertise-client-url").to_owned(),
         resolver: (!prefix.is_empty()).then(|| Resolver {
             prefix: prefix.trim_end_matches('/').to_owned(),
             ttl: values.int("resolver-ttl"),
@@ -130,17 +133,17 @@ fn config(values: &Values, log: &Logger) -> Result<Config, String> {
             .nodename()
             .to_string_lossy()
             .into_owned(),
-        leasing_prefix: values.text("experimental-leasing-prefix").to_owned(),
-        has_profiles: values.is_on("enable-pprof"),
-        ordered: values.is_on("experimental-serializable-ordering"),
-        logs_calls: values.is_on("experimental-enable-grpc-logging"),
+        leasing_prefix: values.str("experimental-leasing-prefix").to_owned(),
+        has_profiles: values.bool("enable-pprof"),
+        ordered: values.bool("experimental-serializable-ordering"),
+        logs_calls: values.bool("experimental-enable-grpc-logging"),
     })
 }
 
-fn rpc_config(values: &Values) -> Result<rpc::Config, String> {
+fn rpc_config(values: &Arguments) -> Result<rpc::Config, String> {
     let (interval, timeout) = (
-        values.duration("grpc-keepalive-interval"),
-        values.duration("grpc-keepalive-timeout"),
+        positive(values, "grpc-keepalive-interval"),
+        positive(values, "grpc-keepalive-timeout"),
     );
     let connections_max = descriptors::connections_max().map_err(|error| error.to_string())?;
     Ok(rpc::Config {
@@ -152,9 +155,7 @@ fn rpc_config(values: &Values) -> Result<rpc::Config, String> {
         keepalive: interval
             .zip(timeout)
             .map(|(interval, timeout)| Keepalive { interval, timeout }),
-        ping_interval_min: values
-            .duration("grpc-keepalive-min-time")
-            .unwrap_or_default(),
+        ping_interval_min: values.duration("grpc-keepalive-min-time"),
         // It has no members of its own.
         peer_write_timeout: DIAL_TIMEOUT,
         access: AccessControl::default(),
@@ -163,7 +164,7 @@ fn rpc_config(values: &Values) -> Result<rpc::Config, String> {
 }
 
 /// A limit in bytes; what is no size is no limit.
-fn bytes(values: &Values, name: &str) -> usize {
+fn bytes(values: &Arguments, name: &str) -> usize {
     let limit = usize::try_from(values.int(name));
     limit.ok().filter(|limit| *limit > 0).unwrap_or(usize::MAX)
 }

@@ -4,67 +4,51 @@
 //! action, as in etcd.
 
 mod endpoints;
-mod flags;
 mod gateway;
 mod grpc_proxy;
 
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use self::flags::{Asked, Flag, Values};
+use bytes::Bytes;
+use command::{Arguments, FlagError, Run};
+
 use crate::life::{FAILED, complain, print};
 
 /// A sub-command: a group of one command, `start`.
-struct Command {
-    name: &'static str,
-    summary: &'static str,
-    start: &'static str,
-    flags: &'static [Flag],
-    run: fn(&Values) -> ExitCode,
-}
+type Command = command::Command<fn(&Arguments) -> ExitCode>;
 
-const COMMANDS: [&Command; 2] = [&gateway::COMMAND, &grpc_proxy::COMMAND];
+const ROOT: Command = Command {
+    name: "etcd",
+    children: &[gateway::COMMAND, grpc_proxy::COMMAND],
+    ..Command::EMPTY
+};
+
+/// A duration, if there is anything to wait for.
+fn positive(values: &Arguments, name: &str) -> Option<Duration> {
+    Some(values.duration(name)).filter(|duration| !duration.is_zero())
+}
 
 /// Runs the sub-command that the first word names, if it names one.
 pub(crate) fn run(words: &[String]) -> Option<ExitCode> {
     let first = words.first()?;
-    let command = COMMANDS.iter().find(|command| command.name == first)?;
-    let rest = &words[1..];
-    if rest.first().map(String::as_str) != Some("start") {
-        return Some(group(command, rest));
-    }
-    let usage = flags::usage(&format!("etcd {} start", command.name), command.flags);
-    match flags::parse(command.flags, &rest[1..]) {
-        Ok(Asked::Run(values)) => Some((command.run)(&values)),
-        Ok(Asked::Help) => {
-            print(&format!("{}\n\n{usage}", command.start));
-            Some(ExitCode::SUCCESS)
+    ROOT.children.iter().find(|child| child.name == first)?;
+    let words = words.iter().map(|word| Bytes::from(word.clone()));
+    let found = command::find(const { &ROOT }, words.collect());
+    let error = match (
+        command::parse(&found.flags(), &found.words),
+        found.command().run,
+    ) {
+        (Ok(arguments), Run::Do(start)) => return Some(start(&arguments)),
+        (Ok(_) | Err(FlagError::Help), _) => {
+            print(&command::help(&found));
+            return Some(ExitCode::SUCCESS);
         }
-        Err(error) => {
-            complain(&format!("Error: {error}\n{usage}"));
-            // Said once more, as etcd does, without a line end.
-            let _ = write!(std::io::stderr(), "\n{error}");
-            Some(FAILED.into())
-        }
-    }
-}
-
-/// What the group says without a command.
-fn group(command: &Command, words: &[String]) -> ExitCode {
-    let name = command.name;
-    let unknown = words
-        .iter()
-        .find(|word| word.starts_with('-') && !matches!(word.as_str(), "-h" | "--help"));
-    let usage = format!(
-        "Usage:\n  etcd {name} [command]\n\nAvailable Commands:\n  start       {}\n\nFlags:\n  -h, --help   help for {name}\n\nUse \"etcd {name} [command] --help\" for more information about a command.\n",
-        command.start
-    );
-    if let Some(word) = unknown {
-        let error = format!("unknown flag: {word}");
-        complain(&format!("Error: {error}\n{usage}"));
-        let _ = write!(std::io::stderr(), "\n{error}");
-        return FAILED.into();
-    }
-    print(&format!("{}\n\n{usage}", command.summary));
-    ExitCode::SUCCESS
+        (Err(error), _) => error,
+    };
+    complain(&format!("Error: {error}\n{}", command::usage(&found)));
+    // Said once more, as etcd does, without a line end.
+    let _ = write!(std::io::stderr(), "\n{error}");
+    Some(FAILED.into())
 }

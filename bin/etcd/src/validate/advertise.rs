@@ -2,7 +2,7 @@
 
 use super::ConfigError;
 use crate::flags::settings::{Settings, Source};
-use crate::notation::url::{Url, UrlError};
+use notation::url::{Url, UrlError};
 
 const PEER: &str = "initial-advertise-peer-urls";
 const CLIENT: &str = "advertise-client-urls";

@@ -5,7 +5,7 @@ use crate::flags::table::{self, Effect};
 use crate::flags::value::Value;
 use crate::logging::Logger;
 use crate::logging::field::fields;
-use crate::notation::url::Url;
+use notation::url::Url;
 
 /// Says which of the values that were set change nothing.
 pub(super) fn mention(settings: &Settings, log: &Logger) {

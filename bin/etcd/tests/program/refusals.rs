@@ -84,14 +84,14 @@ fn variables() {
     );
 
     let ended = run(program()
-        .env("ETCD_CERT_FILE", "x")
+        .env("ETCD_ELECTION_TIMEOUT", "0")
         .env("ETCD_FOO", "1")
         .env("ETCD_VERSION", "2"));
     assert_eq!(ended.status, Some(1));
     let used = ended.line("recognized and used environment variable");
     assert_eq!(
         (&used["variable-name"], &used["variable-value"]),
-        (&"ETCD_CERT_FILE".into(), &"x".into())
+        (&"ETCD_ELECTION_TIMEOUT".into(), &"0".into())
     );
     let unknown = ended.line("unrecognized environment variable");
     assert_eq!(unknown["environment-variable"], "ETCD_FOO=1");
@@ -126,9 +126,13 @@ fn files() {
 
     let ended = with("election-timeout: 60000\n");
     assert_eq!(ended.status, Some(1));
-    ended.line("loaded server configuration, other configuration command line flags and environment variables will be ignored if provided");
     let error = "--election-timeout[60000ms] is too long, and should be set less than 50000ms";
     assert_eq!(ended.line("failed to verify flags")["error"], error);
+
+    let ended = with("data-dir: /proc/nowhere\n");
+    assert_eq!(ended.status, Some(1));
+    let loaded = "loaded server configuration, other configuration command line flags and environment variables will be ignored if provided";
+    assert_eq!(ended.line(loaded)["path"], path.display().to_string());
 }
 
 /// What makes etcd panic ends with status 2.
@@ -232,11 +236,11 @@ fn starts_that_fail() {
             "client TLS key/cert (--cert-file, --key-file) must be provided for metrics secure url",
         ),
         (
-            "--cert-file a.pem",
+            "--cert-file a.pem --listen-client-urls https://127.0.0.1:0 --advertise-client-urls https://127.0.0.1:0",
             "KeyFile and CertFile must both be present[key: , cert: a.pem]",
         ),
         (
-            "--cert-file a.pem --key-file /nowhere/a.key",
+            "--cert-file a.pem --key-file /nowhere/a.key --listen-client-urls https://127.0.0.1:0 --advertise-client-urls https://127.0.0.1:0",
             "open a.pem: no such file or directory",
         ),
         (

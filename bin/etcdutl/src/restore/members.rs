@@ -21,7 +21,11 @@ pub(crate) fn members(text: &str, name: &str, advertised: &str) -> Result<Member
     };
     let mut seen = BTreeSet::new();
     if !members.values().flatten().all(|url| seen.insert(url)) {
-        bail!("initial cluster {text} has duplicate url");
+        let shown = members
+            .iter()
+            .flat_map(|(name, urls)| urls.iter().map(move |url| format!("{name}={url}")));
+        let shown = shown.collect::<Vec<_>>().join(",");
+        bail!("initial cluster {shown} has duplicate url");
     }
     compare(name, own, &advertised)?;
     Ok(members)

@@ -36,7 +36,7 @@ impl Liveness {
         if is_change {
             *state = State::Active(Instant::now());
             drop(state);
-            tracing::info!(peer = %self.peer, "connected with a member");
+            tracing::info!("peer-id" = %self.peer, "peer became active");
         }
         is_change
     }
@@ -47,7 +47,10 @@ impl Liveness {
         if before == State::Lost {
             tracing::debug!(peer = %self.peer, connection, %error, "no connection with a member");
         } else {
-            tracing::warn!(peer = %self.peer, connection, %error, "lost connection with a member");
+            tracing::warn!(
+                "peer-id" = %self.peer, connection, %error,
+                "peer became inactive (message send to peer failed)"
+            );
         }
         matches!(before, State::Active(_))
     }

@@ -136,6 +136,12 @@ impl Transport {
                 None => {
                     shared.metrics.know(local, *id, true);
                     shared.table.insert(shared.start_peer(*id, urls, true));
+                    tracing::info!(
+                        "local-member-id" = %local,
+                        "remote-peer-id" = %id,
+                        "remote-peer-urls" = ?urls,
+                        "added remote peer"
+                    );
                 }
             }
         }
@@ -143,10 +149,14 @@ impl Transport {
 
     fn forget(&self, id: MemberId) {
         if let Some(peer) = self.shared.table.remove(id) {
+            let local = self.shared.config.local;
             peer.detach();
-            self.shared
-                .metrics
-                .know(self.shared.config.local, id, false);
+            self.shared.metrics.know(local, id, false);
+            tracing::info!(
+                "local-member-id" = %local,
+                "removed-remote-peer-id" = %id,
+                "removed remote peer"
+            );
             self.shared.command(Command::Stop {
                 id,
                 is_member: true,

@@ -4,6 +4,7 @@
 //! What they print, what they refuse and how they exit must be the same, apart from ids, times and sizes.
 #![expect(clippy::unwrap_used, reason = "a test")]
 
+mod etcd;
 mod etcdutl;
 mod formats;
 mod mistakes;

@@ -2,7 +2,13 @@
 
 use std::fmt::{self, Display};
 use std::io::Write as _;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+/// Whoever has not ended by then serves, or waits for something.
+const LIMIT: Duration = Duration::from_secs(30);
 
 /// How much of two outcomes must be the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +35,7 @@ pub(crate) struct Outcome {
     pub(crate) stderr: String,
 }
 
-/// Runs a program to its end.
+/// Runs a program to its end, which it must come to by itself: else its exit code is missing.
 pub(crate) fn run(mut command: Command, input: &str) -> Outcome {
     let mut child = command
         .stdin(Stdio::piped())
@@ -39,7 +45,9 @@ pub(crate) fn run(mut command: Command, input: &str) -> Outcome {
         .unwrap();
     // Who reads no input may have ended already.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let watched = watch(&child);
     let output = child.wait_with_output().unwrap();
+    drop(watched);
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     let errors = stderr.lines().filter(|line| line.starts_with("Error:"));
     Outcome {
@@ -48,6 +56,18 @@ pub(crate) fn run(mut command: Command, input: &str) -> Outcome {
         errors: errors.map(str::to_owned).collect(),
         stderr,
     }
+}
+
+/// Ends a program that has not ended in time; until then, what is returned is kept.
+fn watch(child: &Child) -> mpsc::Sender<()> {
+    let id = rustix::process::Pid::from_child(child);
+    let (kept, ended) = mpsc::channel();
+    thread::spawn(move || {
+        if ended.recv_timeout(LIMIT) == Err(mpsc::RecvTimeoutError::Timeout) {
+            let _ = rustix::process::kill_process(id, rustix::process::Signal::KILL);
+        }
+    });
+    kept
 }
 
 impl Outcome {

@@ -82,7 +82,7 @@ fn sigterm_hands_leadership_over() {
         cluster[old].stop(Stop::Terminate).unwrap();
         assert!(
             cluster[old]
-                .has_logged("leadership transfer succeeded")
+                .has_logged("leadership transfer finished")
                 .unwrap(),
             "{}",
             cluster[old].log_end()

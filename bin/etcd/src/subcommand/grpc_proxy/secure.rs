@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use rpc::Security;
 use tls::{ClientFiles, Pair, SelfSigned, ServerFiles, ServerTls, Suites, Versions};
 
-use super::super::flags::Values;
 use crate::failure;
 use crate::logging::Logger;
 use crate::logging::field::fields;
+use command::Arguments;
 
 /// What is shown to callers, and what to members.
 pub(super) struct Secure {
@@ -17,11 +17,8 @@ pub(super) struct Secure {
 }
 
 /// Reads what the flags name, and makes what they ask for.
-pub(super) fn secure(values: &Values, log: &Logger) -> Result<Secure, String> {
-    let (min, max) = (
-        values.text("tls-min-version"),
-        values.text("tls-max-version"),
-    );
+pub(super) fn secure(values: &Arguments, log: &Logger) -> Result<Secure, String> {
+    let (min, max) = (values.str("tls-min-version"), values.str("tls-max-version"));
     // Each flag by itself first: the message names it.
     for (name, version) in [("min", min), ("max", max)] {
         let checked = Versions::parse(
@@ -72,7 +69,7 @@ impl Secure {
     }
 }
 
-fn members(values: &Values, versions: Versions) -> Result<ClientFiles, String> {
+fn members(values: &Arguments, versions: Versions) -> Result<ClientFiles, String> {
     let pair = match (path(values, "cert"), path(values, "key")) {
         (Some(cert), Some(key)) => Some(Pair { cert, key }),
         (None, None) => None,
@@ -89,25 +86,25 @@ fn members(values: &Values, versions: Versions) -> Result<ClientFiles, String> {
     Ok(ClientFiles {
         pair,
         trusted_ca: path(values, "cacert"),
-        skip_verify: values.is_on("insecure-skip-tls-verify"),
+        skip_verify: values.bool("insecure-skip-tls-verify"),
         versions,
         ..ClientFiles::default()
     })
 }
 
 /// The pair that callers are shown: given, or made by the proxy itself.
-fn pair(values: &Values, log: &Logger) -> Result<Option<Pair>, String> {
+fn pair(values: &Arguments, log: &Logger) -> Result<Option<Pair>, String> {
     match (path(values, "cert-file"), path(values, "key-file")) {
         (Some(cert), Some(key)) => Ok(Some(Pair { cert, key })),
-        (None, None) if values.is_on("auto-tls") => own(values, log).map(Some),
+        (None, None) if values.bool("auto-tls") => own(values, log).map(Some),
         (None, None) => Ok(None),
         (cert, key) => Err(half(cert, key)),
     }
 }
 
-fn own(values: &Values, log: &Logger) -> Result<Pair, String> {
-    let dir = Path::new(values.text("data-dir")).join("fixtures/proxy");
-    let listen = values.text("listen-addr");
+fn own(values: &Arguments, log: &Logger) -> Result<Pair, String> {
+    let dir = Path::new(values.str("data-dir")).join("fixtures/proxy");
+    let listen = values.str("listen-addr");
     let host = listen.rsplit_once(':').map_or(listen, |(host, _)| host);
     let hosts = [host.trim_matches(['[', ']']).to_owned()];
     let years = values.uint("self-signed-cert-validity");
@@ -129,7 +126,7 @@ fn half(cert: Option<PathBuf>, key: Option<PathBuf>) -> String {
     )
 }
 
-fn path(values: &Values, name: &str) -> Option<PathBuf> {
-    let text = values.text(name);
+fn path(values: &Arguments, name: &str) -> Option<PathBuf> {
+    let text = values.str(name);
     (!text.is_empty()).then(|| PathBuf::from(text))
 }

@@ -1,231 +1,222 @@
 //! The flags of `etcd grpc-proxy start`.
 
-use super::super::flags::{Flag, Kind};
-
-const fn flag(name: &'static str, kind: Kind, default: &'static str, help: &'static str) -> Flag {
-    Flag {
-        name,
-        kind,
-        default,
-        help,
-    }
-}
+use command::{Flag, Kind};
 
 pub(super) const FLAGS: &[Flag] = &[
-    flag(
+    Flag::of(
         "listen-addr",
         Kind::Text,
         "127.0.0.1:23790",
         "Where clients are listened to.",
     ),
-    flag(
+    Flag::of(
         "advertise-client-url",
         Kind::Text,
         "127.0.0.1:23790",
         "Where others find this proxy; empty for nowhere.",
     ),
-    flag(
+    Flag::of(
         "endpoints",
         Kind::List,
         "127.0.0.1:2379",
         "Members that answer.",
     ),
-    flag(
+    Flag::of(
         "endpoints-auto-sync-interval",
         Kind::Duration,
         "0s",
         "Pause between two looks at the list of members; none without one.",
     ),
-    flag(
+    Flag::of(
         "discovery-srv",
         Kind::Text,
         "",
         "Domain whose SRV records name the endpoints.",
     ),
-    flag(
+    Flag::of(
         "discovery-srv-name",
         Kind::Text,
         "",
         "Suffix of the service's name in SRV records.",
     ),
-    flag(
+    Flag::of(
         "insecure-discovery",
         Kind::Bool,
         "false",
         "Take endpoints without TLS from SRV records.",
     ),
-    flag(
+    Flag::of(
         "metrics-addr",
         Kind::Text,
         "",
         "URL on which metrics and health are served besides.",
     ),
-    flag(
+    Flag::of(
         "dial-keepalive-time",
         Kind::Duration,
         "0s",
         "Silence of a member after which it is probed; zero for never.",
     ),
-    flag(
+    Flag::of(
         "dial-keepalive-timeout",
         Kind::Duration,
         "20s",
         "Silence after a probe that ends the connection to a member.",
     ),
-    flag(
+    Flag::of(
         "permit-without-stream",
         Kind::Bool,
         "false",
         "Probe members also while no call is open.",
     ),
-    flag(
+    Flag::of(
         "resolver-prefix",
         Kind::Text,
         "",
         "Prefix of the keys under which proxies are registered.",
     ),
-    flag(
+    Flag::of(
         "resolver-ttl",
         Kind::Int,
         "0",
         "Seconds after which a proxy that is gone is no longer registered.",
     ),
-    flag(
+    Flag::of(
         "namespace",
         Kind::Text,
         "",
         "Prefix that is put before all keys.",
     ),
-    flag(
+    Flag::of(
         "enable-pprof",
         Kind::Bool,
         "false",
         "Serve profiles over HTTP.",
     ),
-    flag(
+    Flag::of(
         "data-dir",
         Kind::Text,
         "default.proxy",
         "Where certificates of the proxy's own are kept.",
     ),
-    flag(
+    Flag::of(
         "max-send-bytes",
         Kind::Int,
         "1572864",
         "Largest message that is sent to members, in bytes.",
     ),
-    flag(
+    Flag::of(
         "max-recv-bytes",
         Kind::Int,
         "2147483647",
         "Largest message that is taken from members, in bytes.",
     ),
-    flag(
+    Flag::of(
         "grpc-keepalive-min-time",
         Kind::Duration,
         "5s",
         "Shortest pause between two pings of a client.",
     ),
-    flag(
+    Flag::of(
         "grpc-keepalive-interval",
         Kind::Duration,
         "2h0m0s",
         "Silence of a client after which it is pinged; zero for never.",
     ),
-    flag(
+    Flag::of(
         "grpc-keepalive-timeout",
         Kind::Duration,
         "20s",
         "Silence after a ping that ends the connection to a client.",
     ),
-    flag(
+    Flag::of(
         "cert",
         Kind::Text,
         "",
         "Certificate that members are shown; its common name must be empty.",
     ),
-    flag("key", Kind::Text, "", "Key of that certificate."),
-    flag(
+    Flag::of("key", Kind::Text, "", "Key of that certificate."),
+    Flag::of(
         "cacert",
         Kind::Text,
         "",
         "Authorities of the members' certificates.",
     ),
-    flag(
+    Flag::of(
         "insecure-skip-tls-verify",
         Kind::Bool,
         "false",
         "Believe members whatever they show.",
     ),
-    flag(
+    Flag::of(
         "cert-file",
         Kind::Text,
         "",
         "Certificate that clients are shown.",
     ),
-    flag("key-file", Kind::Text, "", "Key of that certificate."),
-    flag(
+    Flag::of("key-file", Kind::Text, "", "Key of that certificate."),
+    Flag::of(
         "trusted-ca-file",
         Kind::Text,
         "",
         "Authorities of the clients' certificates.",
     ),
-    flag(
+    Flag::of(
         "listen-cipher-suites",
         Kind::List,
         "",
         "Cipher suites of TLS that are spoken with clients.",
     ),
-    flag(
+    Flag::of(
         "auto-tls",
         Kind::Bool,
         "false",
         "Make a certificate to show to clients.",
     ),
-    flag(
+    Flag::of(
         "client-crl-file",
         Kind::Text,
         "",
         "List of certificates of clients that are revoked.",
     ),
-    flag(
+    Flag::of(
         "self-signed-cert-validity",
         Kind::Uint,
         "1",
         "Years for which a certificate of the proxy's own is valid.",
     ),
-    flag(
+    Flag::of(
         "tls-min-version",
         Kind::Text,
         "TLS1.2",
         "Oldest version of TLS that is spoken.",
     ),
-    flag(
+    Flag::of(
         "tls-max-version",
         Kind::Text,
         "",
         "Newest version of TLS that is spoken.",
     ),
-    flag(
+    Flag::of(
         "experimental-serializable-ordering",
         Kind::Bool,
         "false",
         "Never answer from a member that is behind an earlier answer.",
     ),
-    flag(
+    Flag::of(
         "experimental-leasing-prefix",
         Kind::Text,
         "",
         "Prefix of the keys by which proxies share leases on keys.",
     ),
-    flag(
+    Flag::of(
         "experimental-enable-grpc-logging",
         Kind::Bool,
         "false",
         "Log every call.",
     ),
-    flag("debug", Kind::Bool, "false", "Log details."),
-    flag(
+    Flag::of("debug", Kind::Bool, "false", "Log details."),
+    Flag::of(
         "max-concurrent-streams",
         Kind::Uint32,
         "4294967295",

@@ -268,7 +268,8 @@ impl ApplyThread {
         shared
             .status
             .set_learner(own.is_some_and(|own| own.is_learner));
-        shared.membership.store(Arc::new(members.clone()));
+        let before = shared.membership.swap(Arc::new(members.clone()));
+        crate::membership::news::tell(shared.member, &before, members);
         self.engine.announce_members();
     }
 

@@ -26,6 +26,7 @@ use super::mailbox::{Letter, RequestIds};
 use super::ops::Op;
 use super::raft_thread::{Proposal, RaftInput};
 use super::shared::{Engine, unix_millis};
+use crate::membership::handover;
 
 /// How often requests past their deadline are looked for.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(250);
@@ -210,14 +211,18 @@ impl Handle {
         if engine.status().leader().is_none() {
             return Err(Error::NoLeader);
         }
+        let (local, from) = (engine.member_id(), engine.status().leader());
+        handover::starting(local, from, to);
         engine.ask_transfer(to);
-        let deadline = Instant::now() + engine.limits().request_timeout;
+        let begin = Instant::now();
+        let deadline = begin + engine.limits().request_timeout;
         while engine.status().leader() != to {
             if Instant::now() >= deadline {
                 return Err(Error::Timeout);
             }
             tokio::time::sleep(TRANSFER_POLL).await;
         }
+        handover::finished(local, from, to, begin.elapsed());
         Ok(())
     }
 

@@ -9,6 +9,7 @@ use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use auth::Who;
+use notation::duration;
 use proto::etcdserverpb::alarm_request::AlarmAction;
 use proto::etcdserverpb::{
     AlarmRequest, AlarmType, InternalRaftRequest, LeaseCheckpoint, LeaseCheckpointRequest,
@@ -104,6 +105,8 @@ async fn publish(handle: Handle, duties: Duties, ready: SyncSender<()>) {
     while handle.engine().membership().member(own).is_none() {
         tokio::time::sleep(LOOK_PAUSE).await;
     }
+    let urls = duties.client_urls.join(" ");
+    let shown = format!("{{Name:{} ClientURLs:[{urls}]}}", duties.name);
     let attributes = Attributes {
         name: duties.name,
         client_urls: duties.client_urls,
@@ -122,7 +125,9 @@ async fn publish(handle: Handle, duties: Duties, ready: SyncSender<()>) {
     .await;
     tracing::info!(
         "local-member-id" = %handle.engine().member_id(),
+        "local-member-attributes" = shown,
         "cluster-id" = %handle.engine().cluster_id(),
+        "publish-timeout" = duration::format(handle.engine().limits().request_timeout),
         "published local member to cluster through raft"
     );
     // The leader decides the version; clients ask for it at once.

@@ -264,6 +264,7 @@ impl Engine {
     pub(super) fn leadership_changed(&self, leadership: Leadership, is_learner: bool) {
         let status = &self.0.status;
         status.set_learner(is_learner);
+        let before = status.leader();
         status.set_leader(leadership.leader, leadership.term, self.0.origin.elapsed());
         let mut leases = self.0.leases.lock();
         if leadership.is_self && !leases.is_primary() {
@@ -276,12 +277,14 @@ impl Engine {
         if leadership.is_self {
             tracing::info!(logger = "raft", "{local} became leader at term {term}");
         }
-        if !leader.is_none() {
-            tracing::info!(
-                logger = "raft",
-                "raft.node: {local} elected leader {leader} at term {term}"
-            );
-        }
+        let news = match (before.is_none(), leader.is_none()) {
+            (true, true) => return,
+            _ if before == leader => return,
+            (true, false) => format!("elected leader {leader}"),
+            (false, true) => format!("lost leader {before}"),
+            (false, false) => format!("changed leader from {before} to {leader}"),
+        };
+        tracing::info!(logger = "raft", "raft.node: {local} {news} at term {term}");
     }
 
     /// Why a request that began at `began` has come to no end: etcd's errors.

@@ -114,12 +114,19 @@ async fn decide(handle: &Handle, versions: &Versions) {
         cluster_version_set: Some(set),
         ..InternalRaftRequest::default()
     };
-    let message = match membership.version() {
-        None => "set initial cluster version",
-        Some(_) => "cluster version is updated",
-    };
+    let shown = version.in_brief();
+    match membership.version() {
+        None => {
+            tracing::info!("cluster-version" = %shown, "setting up initial cluster version using v3 API");
+        }
+        Some(from) => tracing::info!(
+            from = %from.in_brief(),
+            to = %shown,
+            "updating cluster version using v3 API"
+        ),
+    }
     match handle.propose(request).await {
-        Ok(_) => tracing::info!("cluster-version" = %version, "{message}"),
+        Ok(_) => tracing::info!("cluster-version" = %shown, "cluster version is updated"),
         Err(error) => {
             tracing::warn!("cluster-version" = %version, error = error.text(), "failed to update the cluster version");
         }

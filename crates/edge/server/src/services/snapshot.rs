@@ -8,6 +8,7 @@ use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
+use notation::{duration, size};
 use proto::etcdserverpb::{SnapshotRequest, SnapshotResponse};
 use rpc::{Inbound, Outbound, Status};
 use sha2::{Digest as _, Sha256};
@@ -148,8 +149,17 @@ impl Pace {
 
 /// Makes the database and hands it over piece by piece, its checksum last.
 fn produce(snapshot: &Snapshot, parts: &mpsc::Sender<Part>) -> Result<(), SnapshotError> {
+    let begin = Instant::now();
     let outline = convert::measure(snapshot)?;
-    let (mut remaining, mut digest) = (outline.bytes(), Sha256::new());
+    let (total, version) = (outline.bytes(), convert::storage_version(snapshot));
+    let size = size::human(total);
+    tracing::info!(
+        "total-bytes" = total,
+        size,
+        "storage-version" = version,
+        "sending database snapshot to client"
+    );
+    let (mut remaining, mut digest) = (total, Sha256::new());
     let mut pieces = Pieces::new(BLOB_BYTES, |blob: Bytes| {
         remaining = remaining.saturating_sub(blob.len() as u64);
         digest.update(&blob);
@@ -157,11 +167,15 @@ fn produce(snapshot: &Snapshot, parts: &mpsc::Sender<Part>) -> Result<(), Snapsh
     });
     convert::stream(snapshot, outline, &mut pieces)?;
     pieces.finish()?;
-    Ok(hand_over(
-        parts,
-        0,
-        Bytes::copy_from_slice(&digest.finalize()),
-    )?)
+    hand_over(parts, 0, Bytes::copy_from_slice(&digest.finalize()))?;
+    tracing::info!(
+        "total-bytes" = total,
+        size,
+        took = duration::format(begin.elapsed()),
+        "storage-version" = version,
+        "successfully sent database snapshot to client"
+    );
+    Ok(())
 }
 
 fn hand_over(parts: &mpsc::Sender<Part>, remaining: u64, blob: Bytes) -> io::Result<()> {
