@@ -231,7 +231,9 @@ fn callers_keep_their_rights() -> Result<()> {
                 "from the cache"
             );
         }
-        let mut seen = alice.watcher(false).watch(watch("secret", 0)).await;
+        let next = alice.range(read("secret", false)).await?.header;
+        let next = next.unwrap_or_default().revision + 1;
+        let mut seen = alice.watcher(false).watch(watch("secret", next)).await;
         let mut denied = bob.watcher(false).watch(watch("secret", 0)).await;
         let answer = tokio::time::timeout(Duration::from_secs(60), denied.next()).await?;
         let answer = answer.ok_or_else(|| anyhow::anyhow!("no answer"))??;
@@ -300,7 +302,7 @@ fn leases_live_while_somebody_renews_them() -> Result<()> {
             lease,
             ..put("leased", "x")
         };
-        client.put(request).await?;
+        let stored = client.put(request).await?.header.unwrap_or_default();
         let ask = LeaseTimeToLiveRequest {
             id: lease,
             keys: true,
@@ -316,7 +318,10 @@ fn leases_live_while_somebody_renews_them() -> Result<()> {
         }
         drop((one, two));
         let limit = Duration::from_secs(60);
-        let mut gone = client.watcher(false).watch(watch("leased", 0)).await;
+        let mut gone = client
+            .watcher(false)
+            .watch(watch("leased", stored.revision + 1))
+            .await;
         let answer = tokio::time::timeout(limit, gone.next()).await?;
         ensure!(answer.is_some_and(|answer| answer.is_ok_and(|it| it.events[0].r#type == 1)));
         Ok(())
@@ -385,8 +390,9 @@ fn the_loss_of_the_leader_is_told() -> Result<()> {
     let proxy = Front::start(dir.path(), "grpc-proxy", &cluster.endpoints(), &[])?;
     block_on(async {
         let client = proxy.client(None).await?;
-        let mut strict = client.watcher(true).watch(watch("k", 0)).await;
-        let mut patient = client.watcher(false).watch(watch("k", 0)).await;
+        // From the beginning: nobody knows when exactly they are created.
+        let mut strict = client.watcher(true).watch(watch("k", 1)).await;
+        let mut patient = client.watcher(false).watch(watch("k", 1)).await;
         client.put(put("k", "0")).await?;
         ensure!(values(&mut strict, 1).await? == ["0"]);
         ensure!(values(&mut patient, 1).await? == ["0"]);
