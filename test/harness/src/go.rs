@@ -70,9 +70,10 @@ pub fn test_with(
     let text = String::from_utf8_lossy(&output.stdout);
     ensure!(
         output.status.success(),
-        "the Go tests {prefix} of {package} failed: {}\n{text}{}",
+        "the Go tests {prefix} of {package} failed: {}\n{text}{}\nWithout the members' logs:\n{}",
         output.status,
-        String::from_utf8_lossy(&output.stderr)
+        String::from_utf8_lossy(&output.stderr),
+        without_logs(&text)
     );
     let passed = text.matches("--- PASS").count();
     ensure!(passed > 0, "no Go test of {package} is called Test{prefix}");
@@ -81,6 +82,19 @@ pub fn test_with(
         println!("{figure}");
     }
     Ok(())
+}
+
+/// The last of what the tests themselves said: where only the end of an output is kept, the reason is in it.
+fn without_logs(text: &str) -> String {
+    let is_logged = |line: &&str| line.trim_start().starts_with('{');
+    let said = text.lines().filter(|line| !is_logged(line));
+    let mut last: Vec<String> = said
+        .rev()
+        .take(60)
+        .map(|line| line.chars().take(400).collect())
+        .collect();
+    last.reverse();
+    last.join("\n")
 }
 
 /// Builds one of etcd's own programs, as it is published, into a folder.

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -153,14 +154,21 @@ func (l *load) count(err error) bool {
 	l.mu.Lock()
 	l.errors[text]++
 	l.mu.Unlock()
-	switch code := status.Code(err); code {
-	case codes.Unavailable, codes.DeadlineExceeded:
-	default:
-		if !strings.Contains(text, "deadline exceeded") && !slices.Contains(passing, text) {
-			l.fault("%v: %v", code, err)
-		}
+	if !isPassing(err) && !slices.Contains(passing, text) {
+		l.fault("%v: %v", status.Code(err), err)
 	}
 	return false
+}
+
+// isPassing tells whether an error says that another try may work. What clientv3 is told when it logs in
+// again on behalf of another request has its code elsewhere.
+func isPassing(err error) bool {
+	code := status.Code(err)
+	var etcd rpctypes.EtcdError
+	if errors.As(err, &etcd) {
+		code = etcd.Code()
+	}
+	return code == codes.Unavailable || code == codes.DeadlineExceeded || strings.Contains(err.Error(), "deadline exceeded")
 }
 
 // passing are errors that a real etcd gives while leaders and members change.
@@ -220,11 +228,12 @@ func (l *load) watch(client *clientv3.Client) {
 }
 
 // follow watches from what was seen last; whether another try is right. etcd ends the watch if the member
-// does not know a simple token, since it was restarted or has not applied the login yet, or is a learner.
+// does not know a simple token, since it was restarted or has not applied the login yet, or is a learner;
+// clientv3 ends it if it cannot log in while there is no leader.
 func (w *watcher) follow(l *load, client *clientv3.Client) (again bool) {
 	for answer := range client.Watch(l.ctx, "", clientv3.WithPrefix(), clientv3.WithRev(w.next())) {
 		err := answer.Err()
-		if isUnknownToken(err) || isLearner(err) {
+		if err != nil && (isUnknownToken(err) || isLearner(err) || isPassing(err)) {
 			again = !l.count(status.Error(codes.Unavailable, "a watch: "+err.Error()))
 		} else if err != nil && l.ctx.Err() == nil {
 			l.fault("watch: %v", err)
