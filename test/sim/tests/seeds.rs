@@ -4,7 +4,7 @@
 const FIXED: std::ops::Range<u64> = 0..150;
 
 /// Seeds that showed a bug once, with what it was.
-const FOUND: [(u64, &str); 9] = [
+const FOUND: [(u64, &str); 10] = [
     (
         311_724,
         "a leader taken to be alone answered before what its learner had acknowledged",
@@ -37,6 +37,10 @@ const FOUND: [(u64, &str); 9] = [
     (
         691_133,
         "a learner told a removed leader to end before the survivor of two had heard of it",
+    ),
+    (
+        905_056,
+        "a removed leader that lost power could neither vote for the survivor of two nor lead",
     ),
 ];
 

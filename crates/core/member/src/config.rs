@@ -58,4 +58,6 @@ pub struct Restored {
     pub raft: raft::Restored,
     /// The index of the newest mark in the log.
     pub mark: Index,
+    /// Whether it was removed from the cluster before.
+    pub is_removed: bool,
 }

@@ -167,6 +167,9 @@ impl Member {
             read_retry_ticks: config.read_retry_ticks,
         };
         member.follow_conf();
+        if restored.is_removed {
+            member.leave();
+        }
         Ok(member)
     }
 
@@ -485,8 +488,10 @@ impl Member {
     }
 
     /// This member was removed. The others may need it to learn that: most of all a leader, which may
-    /// be the only one who knows, but also its vote, until they know that it has none.
+    /// be the only one who knows, but also its vote, until they know that it has none, and even that it
+    /// leads again, if its log is the longest.
     fn leave(&mut self) {
+        self.raft.depart();
         let latest = self.now + REMOVED_TIMEOUTS * self.election_ticks;
         self.ends.get_or_insert(latest);
     }

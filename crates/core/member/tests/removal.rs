@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use member::{Config, Input, Member, Restored};
 use raft::{ChangeKind, ConfChange, Message};
-use types::{EntryKind, Index, MemberId, RequestId};
+use types::{Entry, EntryKind, Index, MemberId, RequestId, Term};
 
 const ELECTION_TICKS: u32 = 10;
 const LEADER: MemberId = MemberId(1);
@@ -38,6 +38,42 @@ impl Cluster {
             cluster.tick(LEADER, 1);
         }
         cluster
+    }
+
+    /// The leader and the survivor lost power once the leader had carried its removal out. The survivor has
+    /// the removal, and does not know that it is committed; the leader had begun something else.
+    fn restarted() -> Self {
+        let start = |id: MemberId| {
+            let (applied, last, voters) = match id {
+                LEADER => (2, 3, vec![SURVIVOR]),
+                SURVIVOR => (1, 2, vec![LEADER, SURVIVOR]),
+                _ => (0, 0, Vec::new()),
+            };
+            let entry = |index| Entry {
+                term: Term(1),
+                index: Index(index),
+                kind: match index {
+                    2 => EntryKind::ConfChange,
+                    _ => EntryKind::Normal,
+                },
+                data: Bytes::new(),
+            };
+            let mut restored = Restored {
+                is_removed: id == LEADER,
+                ..Restored::default()
+            };
+            restored.raft.conf.voters = voters;
+            restored.raft.entries = (1..=last).map(entry).collect();
+            restored.raft.applied = Index(applied);
+            let mut raft = raft::Config::new(id, id.0);
+            raft.election_ticks = ELECTION_TICKS;
+            Member::new(Config::new(raft), restored).expect("what a crash left is whole")
+        };
+        Self {
+            members: [LEADER, SURVIVOR, LEARNER].map(start).into(),
+            known: Index(u64::MAX),
+            ended: Vec::new(),
+        }
     }
 
     /// The leader is removed, and the survivor is cut off before it hears that this is committed.
@@ -135,6 +171,21 @@ fn a_leader_stays_until_the_survivor_knows() {
     cluster.known = Index(u64::MAX);
     cluster.tick(LEADER, 2 * ELECTION_TICKS);
     assert!(cluster.leads(SURVIVOR));
+    cluster.told(LEADER, SURVIVOR);
+    assert_eq!(cluster.ended, [LEADER]);
+}
+
+/// Its log keeps it from voting for the survivor: it leads once more.
+#[test]
+fn a_leader_helps_after_a_restart() {
+    let mut cluster = Cluster::restarted();
+    for _ in 0..20 * ELECTION_TICKS {
+        cluster.tick(LEADER, 1);
+        cluster.tick(SURVIVOR, 1);
+    }
+    assert!(cluster.leads(SURVIVOR));
+    assert!(cluster.of(SURVIVOR).is_sole_leader());
+    assert_eq!(cluster.ended, []);
     cluster.told(LEADER, SURVIVOR);
     assert_eq!(cluster.ended, [LEADER]);
 }

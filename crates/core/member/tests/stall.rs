@@ -31,7 +31,7 @@ impl World {
                     entries: Vec::new(),
                     applied: Index(0),
                 },
-                mark: Index(0),
+                ..Restored::default()
             };
             let config = Config::new(raft::Config::new(MemberId(id), id));
             Member::new(config, restored).unwrap()

@@ -42,13 +42,22 @@ impl Raft {
         }
     }
 
+    /// Tells that this member was removed: it may campaign for as long as it runs. The entry that removes it
+    /// may be known to nobody else as committed, and what follows in its log may keep it from giving its vote
+    /// (Ongaro, *Consensus: Bridging Theory and Practice*, 4.2.2). It never counts itself.
+    pub fn depart(&mut self) {
+        self.is_departing = true;
+    }
+
     pub(crate) fn may_campaign(&self) -> bool {
         !self.is_leader() && self.is_promotable() && !self.log.has_unapplied_conf_change()
     }
 
-    /// Whether this member could lead: it has a vote, and its state is whole.
+    /// Whether this member could lead: it has a vote, or those who have may need it, and its state is whole.
     pub(crate) fn is_promotable(&self) -> bool {
-        self.members.voters.contains(self.config.id) && !self.log.is_restoring()
+        let voters = &self.members.voters;
+        let helps = self.is_departing && !voters.ids().is_empty();
+        (helps || voters.contains(self.config.id)) && !self.log.is_restoring()
     }
 
     fn start_pre_vote(&mut self) {

@@ -54,6 +54,8 @@ pub struct Raft {
     pub(crate) leader: MemberId,
     pub(crate) state: State,
     pub(crate) members: Members,
+    /// Whether this member was removed, and may still be needed.
+    pub(crate) is_departing: bool,
     pub(crate) log: Log,
     pub(crate) outbox: Outbox,
     pub(crate) read_states: Vec<ReadState>,
@@ -99,6 +101,7 @@ impl Raft {
             leader: MemberId::NONE,
             state: State::Follower,
             members,
+            is_departing: false,
             log,
             outbox: Outbox::default(),
             read_states: Vec::new(),

@@ -67,6 +67,7 @@ impl Process {
         sim.trace
             .digest((sim.now, slot, consistent.0, mark.0, last.0));
         let conf = opened.membership.conf_state();
+        let is_removed = opened.membership.is_removed(identity.id);
         let options = ::apply::Options { quota_bytes: None };
         let apply = Apply::new(
             opened.writer,
@@ -89,6 +90,7 @@ impl Process {
                 applied: consistent,
             },
             mark,
+            is_removed,
         };
         let member = Member::new(member_config(identity.id, sim), restored).map_err(fault)?;
         let published = opened.reader.revisions().current;

@@ -187,9 +187,15 @@ pub fn open(config: &Config, meters: Arc<Meters>) -> Result<Opened, StartError> 
     };
     let leases = engine.leases().clone();
     let (alarms, membership) = (booted.alarms, booted.membership);
+    let is_removed = membership.is_removed(member);
     let machine =
         Apply::new(writer, leases, alarms, membership, consistent, options).with_auth(booted.auth);
-    let member = Member::new(member_config(config, member), Restored { raft, mark })?;
+    let restored = Restored {
+        raft,
+        mark,
+        is_removed,
+    };
+    let member = Member::new(member_config(config, member), restored)?;
     Ok(Opened {
         config: config.clone(),
         engine,
