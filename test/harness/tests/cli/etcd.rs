@@ -55,7 +55,7 @@ const MISTAKES: &[&str] = &[
     "--listen-client-urls http://127.0.0.1:CLIENT",
     "--initial-advertise-peer-urls http://:2380",
     "--listen-client-urls http://127.0.0.1:1 --listen-client-http-urls http://127.0.0.1:1 \
-     --advertise-client-urls http://127.0.0.1:1",
+     --advertise-client-urls http://127.0.0.1:1 --listen-peer-urls http://127.0.0.1:PEER",
     "--election-timeout 100 --heartbeat-interval 100",
     "--election-timeout 60000",
     "--election-timeout 0",
