@@ -19,7 +19,7 @@ use crate::credentials;
 use crate::data_dir;
 use crate::flags::settings::Settings;
 use crate::gates;
-use crate::initial_cluster::Members;
+use notation::initial_cluster::Members;
 use notation::url::Url;
 
 /// What a request may take beside two election timeouts.

@@ -22,7 +22,6 @@ mod gates;
 mod handover;
 #[cfg(test)]
 mod hostile;
-mod initial_cluster;
 mod life;
 mod logging;
 mod notify;

@@ -1,9 +1,12 @@
 //! Starting the member and saying where it is.
 
 use std::io;
+use std::net::ToSocketAddrs as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use notation::initial_cluster::{self, InitialClusterError, Members};
+use notation::url::UrlError;
 use rpc::{BindError, ListenAddress};
 use server::engine::Join;
 use server::membership::{self, Joining, JoiningError};
@@ -18,7 +21,6 @@ use crate::dump;
 use crate::failure::GoIo;
 use crate::flags::settings::Settings;
 use crate::handover::{self, HandoverError};
-use crate::initial_cluster::{self, ClusterError, Members};
 use crate::logging::Logger;
 use crate::logging::field::fields;
 use crate::secure::{self, SecureError};
@@ -35,9 +37,12 @@ pub(crate) enum StartError {
     /// The directory of the log cannot be read.
     #[error("cannot read the directory of the write-ahead log")]
     LogDir(#[from] wal::Fault),
+    /// The description of the first members cannot be read.
+    #[error("error setting up initial cluster: {0}")]
+    Syntax(UrlError),
     /// The first members.
     #[error(transparent)]
-    Cluster(#[from] ClusterError),
+    Cluster(InitialClusterError),
     /// The discovery service.
     #[error(transparent)]
     Service(#[from] ServiceError),
@@ -77,11 +82,7 @@ pub(crate) enum StartError {
 impl StartError {
     /// Whether it is about the member's place in its cluster, or the directory of its data.
     pub(crate) fn is_of_bootstrap(&self) -> bool {
-        match self {
-            Self::Cluster(error) => !matches!(error, ClusterError::Syntax(_)),
-            Self::DataDir(_) | Self::Joining(_) => true,
-            _ => false,
-        }
+        matches!(self, Self::Cluster(_) | Self::DataDir(_) | Self::Joining(_))
     }
 }
 
@@ -202,10 +203,22 @@ fn described(settings: &Settings, log: &Logger) -> Result<Members, StartError> {
             true => settings.text("initial-cluster"),
             false => "",
         };
-        return Ok(initial_cluster::described(settings, text)?);
+        return founders(settings, text);
     }
     let text = records::members(settings, log)?;
-    Ok(initial_cluster::described(settings, &text)?)
+    founders(settings, &text)
+}
+
+/// The members of a description, this one under its own URLs among them.
+fn founders(settings: &Settings, text: &str) -> Result<Members, StartError> {
+    let advertised = settings.url_texts("initial-advertise-peer-urls");
+    let members = initial_cluster::members(text, settings.text("name"), &advertised, |at| {
+        at.to_socket_addrs().into_iter().flatten().collect()
+    });
+    members.map_err(|error| match error {
+        InitialClusterError::Syntax(error) => StartError::Syntax(error),
+        error => StartError::Cluster(error),
+    })
 }
 
 /// The place that the discovery service gives; its token stands for the cluster's.
@@ -221,7 +234,7 @@ fn discovered(settings: &Settings, log: &Logger) -> Result<Place, StartError> {
     let entries: Vec<String> = urls.iter().map(|url| format!("{name}={url}")).collect();
     let text = service::join(settings, own, &entries.join(","), log)?;
     Ok(Place {
-        members: initial_cluster::described(settings, &text)?,
+        members: founders(settings, &text)?,
         token,
         join: None,
     })

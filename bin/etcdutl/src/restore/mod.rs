@@ -3,16 +3,18 @@
 //! The snapshot may be ours or etcd's, the directory is ours: `etcd` starts from it at once. One for
 //! a real etcd is made by `migrate --to-etcd` from it.
 
-mod members;
 mod source;
 
 use std::fs;
+use std::net::ToSocketAddrs as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use cluster::Bootstrap;
 use convert::{Progress, Restore};
+use notation::initial_cluster;
+use notation::url::Url;
 use serde_json::json;
 
 use crate::cli::{Arguments, Command, Flag, Kind, Run};
@@ -92,11 +94,12 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 fn restore(file: &str, arguments: &Arguments) -> Result<()> {
     let name = &arguments.text("name");
-    let members = members::members(
-        &arguments.text("initial-cluster"),
-        name,
-        &arguments.text("initial-advertise-peer-urls"),
-    )?;
+    let advertised = Url::parse_list(&arguments.text("initial-advertise-peer-urls"))?;
+    let advertised: Vec<String> = advertised.iter().map(Url::to_string).collect();
+    let described = arguments.text("initial-cluster");
+    let members = initial_cluster::members(&described, name, &advertised, |at| {
+        at.to_socket_addrs().into_iter().flatten().collect()
+    })?;
     let cluster = Bootstrap::new(&members, &arguments.text("initial-cluster-token"))?;
     let own = cluster.member(name).context("a member that is listed")?;
     let (data_dir, wal_dir) = directories(arguments);

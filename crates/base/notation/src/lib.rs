@@ -2,6 +2,7 @@
 //! and messages are in these notations.
 
 pub mod duration;
+pub mod initial_cluster;
 pub mod number;
 pub mod quote;
 pub mod size;

@@ -1,19 +1,19 @@
-//! The first members of a cluster, and whether this one is among them under its own URLs.
+//! The first members of a cluster as `--initial-cluster` names them, and whether a member is among them under
+//! its own URLs.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::net::SocketAddr;
 
-use crate::flags::settings::Settings;
-use notation::url::{Url, UrlError};
+use crate::url::{Url, UrlError};
 
-/// Names and peer URLs.
-pub(crate) type Members = BTreeMap<String, Vec<String>>;
+/// Names and peer URLs; those of a name are sorted.
+pub type Members = BTreeMap<String, Vec<String>>;
 
-/// Why a cluster cannot be founded by this member.
+/// Why a cluster cannot be founded by a member.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ClusterError {
+pub enum InitialClusterError {
     /// The description cannot be read.
-    #[error("error setting up initial cluster: {0}")]
+    #[error(transparent)]
     Syntax(#[from] UrlError),
     /// This member is not in it.
     #[error("couldn't find local name \"{0}\" in the initial cluster configuration")]
@@ -43,8 +43,8 @@ pub(crate) enum ClusterError {
     },
 }
 
-/// Reads `name=url,name=url`; the URLs of a name are sorted.
-pub(crate) fn parse(text: &str) -> Result<Members, UrlError> {
+/// Reads `name=url,name=url`.
+fn parse(text: &str) -> Result<Members, UrlError> {
     let mut texts: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for part in text.split(',').filter(|part| !part.is_empty()) {
         let (name, url) = part.split_once('=').unwrap_or((part, ""));
@@ -63,22 +63,27 @@ pub(crate) fn parse(text: &str) -> Result<Members, UrlError> {
     Ok(members)
 }
 
-/// The members of a description, this one under its own URLs among them.
-pub(crate) fn described(settings: &Settings, text: &str) -> Result<Members, ClusterError> {
+/// The members of a description, and that the one of this name is described as it is advertised.
+///
+/// `resolve` looks a `host:port` up: two URLs are the same if they reach the same address.
+///
+/// # Errors
+/// As [`InitialClusterError`] says.
+pub fn members(
+    text: &str,
+    name: &str,
+    advertised: &[String],
+    resolve: impl Fn(&str) -> BTreeSet<SocketAddr>,
+) -> Result<Members, InitialClusterError> {
     let members = parse(text)?;
-    let name = settings.text("name");
     let own = members
         .get(name)
-        .ok_or_else(|| ClusterError::NoLocalName(name.to_owned()))?;
+        .ok_or_else(|| InitialClusterError::NoLocalName(name.to_owned()))?;
     let mut seen = BTreeSet::new();
     if !members.values().flatten().all(|url| seen.insert(url)) {
-        return Err(ClusterError::DuplicateUrl(shown(&members)));
+        return Err(InitialClusterError::DuplicateUrl(shown(&members)));
     }
-    compare(
-        name,
-        own,
-        &settings.url_texts("initial-advertise-peer-urls"),
-    )?;
+    compare(name, own, advertised, resolve)?;
     Ok(members)
 }
 
@@ -91,17 +96,22 @@ fn shown(members: &Members) -> String {
 }
 
 /// The two lists must be the same, at least after looking names up.
-fn compare(name: &str, own: &[String], advertised: &[String]) -> Result<(), ClusterError> {
+fn compare(
+    name: &str,
+    own: &[String],
+    advertised: &[String],
+    resolve: impl Fn(&str) -> BTreeSet<SocketAddr>,
+) -> Result<(), InitialClusterError> {
     if own == advertised {
         return Ok(());
     }
     if own.len() == advertised.len() {
         let mut pairs = own.iter().zip(advertised);
-        let different = pairs.find(|(own, advertised)| !same_place(own, advertised));
+        let different = pairs.find(|(own, advertised)| !same_place(own, advertised, &resolve));
         let Some((own, other)) = different else {
             return Ok(());
         };
-        return Err(ClusterError::NotAdvertised {
+        return Err(InitialClusterError::NotAdvertised {
             entry: format!("{name}={own}"),
             advertised: advertised.join(","),
             resolved: format!(" (resolved urls: \"{other}\" != \"{own}\")"),
@@ -110,7 +120,7 @@ fn compare(name: &str, own: &[String], advertised: &[String]) -> Result<(), Clus
     let missing =
         |all: &[String], some: &[String]| all.iter().find(|url| !some.contains(url)).cloned();
     if let Some(url) = missing(own, advertised) {
-        return Err(ClusterError::NotAdvertised {
+        return Err(InitialClusterError::NotAdvertised {
             entry: format!("{name}={url}"),
             advertised: advertised.join(","),
             resolved: String::new(),
@@ -119,41 +129,32 @@ fn compare(name: &str, own: &[String], advertised: &[String]) -> Result<(), Clus
     let entries: Vec<String> = own.iter().map(|url| format!("{name}={url}")).collect();
     let url = missing(advertised, own).unwrap_or_default();
     let entries = entries.join(",");
-    Err(ClusterError::NotInCluster { url, entries })
+    Err(InitialClusterError::NotInCluster { url, entries })
 }
 
 /// Whether two URLs have the same scheme and reach the same address.
-fn same_place(a: &str, b: &str) -> bool {
-    let resolve = |text: &str| -> Option<(_, BTreeSet<SocketAddr>)> {
-        let url = Url::parse(text).ok()?;
-        let addresses = url.host_port().to_socket_addrs().ok()?;
-        Some((url.scheme(), addresses.collect()))
+fn same_place(a: &str, b: &str, resolve: impl Fn(&str) -> BTreeSet<SocketAddr>) -> bool {
+    if a == b {
+        return true;
+    }
+    let (Ok(a), Ok(b)) = (Url::parse(a), Url::parse(b)) else {
+        return false;
     };
-    a == b
-        || match (resolve(a), resolve(b)) {
-            (Some((a_scheme, a)), Some((b_scheme, b))) => {
-                a_scheme == b_scheme && a.intersection(&b).next().is_some()
-            }
-            _ => false,
-        }
+    let (at, other) = (resolve(a.host_port()), resolve(b.host_port()));
+    a.scheme() == b.scheme() && !at.is_disjoint(&other)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flags::settings::Source;
-    use crate::flags::table;
 
     fn check(name: &str, cluster: &str, advertised: &str) -> Result<Members, String> {
-        let mut settings = Settings::default();
-        let mut set = |name: &str, value: &str| {
-            let flag = table::find(name).unwrap();
-            settings.parse(flag, value, Source::Flag).unwrap();
+        let advertised: Vec<String> = advertised.split(',').map(str::to_owned).collect();
+        let resolve = |at: &str| {
+            let at = at.replace("localhost", "127.0.0.1");
+            at.parse().into_iter().collect()
         };
-        set("name", name);
-        set("initial-cluster", cluster);
-        set("initial-advertise-peer-urls", advertised);
-        described(&settings, cluster).map_err(|error| error.to_string())
+        members(cluster, name, &advertised, resolve).map_err(|error| error.to_string())
     }
 
     /// A member whose URLs are not those that the others know gets another id.
@@ -189,7 +190,7 @@ mod tests {
                 "n",
                 "n",
                 own,
-                "error setting up initial cluster: URL scheme must be http, https, unix, or unixs: ",
+                "URL scheme must be http, https, unix, or unixs: ",
             ),
         ] {
             assert_eq!(check(name, cluster, advertised).unwrap_err(), error);
@@ -199,7 +200,7 @@ mod tests {
     #[test]
     fn several_urls_and_members() {
         let cluster = "a=http://127.0.0.1:2,b=http://127.0.0.1:3,a=http://127.0.0.1:1";
-        let members = check("a", cluster, "http://127.0.0.1:2,http://127.0.0.1:1").unwrap();
+        let members = check("a", cluster, "http://127.0.0.1:1,http://127.0.0.1:2").unwrap();
         assert_eq!(members["a"], ["http://127.0.0.1:1", "http://127.0.0.1:2"]);
         assert_eq!(members.len(), 2);
         assert!(check("a", "a=http://localhost:1", "http://127.0.0.1:1").is_ok());
