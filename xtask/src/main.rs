@@ -17,6 +17,7 @@ mod dist;
 mod fuzz;
 mod layers;
 mod licences;
+mod processes;
 mod run;
 mod sim;
 mod test;

@@ -3,6 +3,7 @@
 use anyhow::{Result, bail};
 
 use crate::check;
+use crate::processes;
 use crate::run::{cargo, run};
 
 /// Runs it all, to the end whatever fails on the way: one run tells everything that is wrong.
@@ -31,14 +32,5 @@ fn real_processes() -> Result<()> {
     let mut build = vec!["build", "--release"];
     build.extend(programs);
     run(&cargo(), &build, &[])?;
-    let tests = [
-        "test",
-        "-p",
-        "harness",
-        "--no-fail-fast",
-        "--",
-        "--test-threads=2",
-        "--nocapture",
-    ];
-    run(&cargo(), &tests, &[])
+    processes::test_all()
 }

@@ -109,7 +109,7 @@ impl Recorder {
         let wrong = report["wrong"].as_array();
         ensure!(
             wrong.is_none_or(Vec::is_empty),
-            "{what}: the history is wrong:\n{report:#}"
+            "violation: {what}: the history is wrong:\n{report:#}"
         );
         println!(
             "{what}: {} operations ({} of unknown outcome) and {} events on {} watches ({} times resumed) judged",

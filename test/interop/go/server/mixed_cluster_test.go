@@ -245,7 +245,7 @@ func (c *mixed) agree() int64 {
 		})
 	}
 	if len(slices.Compact(hashes)) > 1 {
-		c.Fatalf("hashes at %d: %q", revision, hashes)
+		c.Fatalf("violation: hashes at %d: %q", revision, hashes)
 	}
 	// What a member says of itself and of its storage reaches the others a little later.
 	c.eventually("views", func(ctx context.Context) error {

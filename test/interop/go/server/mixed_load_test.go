@@ -185,7 +185,7 @@ func (b *belief) maybe(c change) { b.after = append(b.after, c) }
 
 func (b *belief) acknowledged(l *load, c change) {
 	if c.revision <= b.last.revision {
-		l.fault("%v was acknowledged after %v", c, b.last)
+		l.fault("violation: %v was acknowledged after %v", c, b.last)
 	}
 	b.last, b.after = c, nil
 	l.mu.Lock()
@@ -202,10 +202,10 @@ func (b *belief) check(l *load, key string, got *clientv3.GetResponse) {
 	is := func(c change) bool { return c.value == seen.value && c.deleted == seen.deleted }
 	begin := b.last.revision == 0 && seen.deleted
 	if !begin && !is(b.last) && !slices.ContainsFunc(b.after, is) {
-		l.fault("%v was read, though %v was acknowledged and then only %v tried", seen, b.last, b.after)
+		l.fault("violation: %v was read, though %v was acknowledged and then only %v tried", seen, b.last, b.after)
 	}
 	if got.Header.Revision < b.last.revision {
-		l.fault("read at %d what was changed at %d", got.Header.Revision, b.last.revision)
+		l.fault("violation: read at %d what was changed at %d", got.Header.Revision, b.last.revision)
 	}
 }
 
@@ -265,7 +265,7 @@ func (w *watcher) take(l *load, events []*clientv3.Event) {
 	for _, event := range events {
 		next := int64(len(w.events)) + 2
 		if event.Kv.ModRevision != next {
-			l.fault("a watcher is told of %d instead of %d", event.Kv.ModRevision, next)
+			l.fault("violation: a watcher is told of %d instead of %d", event.Kv.ModRevision, next)
 		}
 		deleted := event.Type == clientv3.EventTypeDelete
 		w.events = append(w.events, change{event.Kv.ModRevision, string(event.Kv.Key), string(event.Kv.Value), deleted})
@@ -315,13 +315,13 @@ func (l *load) finish() {
 	}
 	for n, w := range l.watchers {
 		if !slices.Equal(w.events, longest[:len(w.events)]) {
-			l.Errorf("watcher %d was told something else than the others", n)
+			l.Errorf("violation: watcher %d was told something else than the others", n)
 		}
 	}
 	for _, c := range l.acked {
 		// What came after the last comparison may not have reached a watcher.
 		if at := c.revision - 2; at < int64(len(longest)) && longest[at] != c {
-			l.Errorf("%v was acknowledged, but at its revision there is %v", c, longest[at])
+			l.Errorf("violation: %v was acknowledged, but at its revision there is %v", c, longest[at])
 		}
 	}
 	l.Logf("%d changes acknowledged, %d events, errors %v", len(l.acked), len(longest), l.errors)
