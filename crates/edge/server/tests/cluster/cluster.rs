@@ -108,6 +108,15 @@ impl Cluster {
         until("a put", || self.try_put(at, key, value).ok())
     }
 
+    /// Proposes through a member until there is an answer: that of a repetition says what is done already.
+    pub(crate) fn propose(&self, at: usize, request: &InternalRaftRequest) -> Applied {
+        until("a proposal", || {
+            let request = request.clone();
+            let asked = self.nodes[at].ask(async move |handle| handle.propose(request).await);
+            asked.ok()
+        })
+    }
+
     pub(crate) fn try_put(&self, at: usize, key: &str, value: &str) -> Result<Applied, Error> {
         let request = put(key, value);
         self.nodes[at].ask(async move |handle| handle.propose(request).await)

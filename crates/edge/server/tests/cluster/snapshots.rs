@@ -32,10 +32,8 @@ fn a_follower_far_behind_catches_up() {
         }),
         ..InternalRaftRequest::default()
     };
-    for request in [grant, with_lease] {
-        let applied = cluster.nodes[leader].ask(async move |h| h.propose(request).await);
-        applied.unwrap().result.unwrap();
-    }
+    cluster.propose(leader, &grant);
+    cluster.propose(leader, &with_lease).result.unwrap();
     cluster.put_and_cut(leader, "k", 300);
     cluster.nodes[late].start();
     assert_eq!(cluster.get(late, "k299").as_deref(), Some(&b"v"[..]));
@@ -150,8 +148,7 @@ fn compaction_travels_with_the_snapshot() {
         }),
         ..InternalRaftRequest::default()
     };
-    let compacted = cluster.nodes[leader].ask(async move |h| h.propose(compact).await);
-    compacted.unwrap().result.unwrap();
+    cluster.propose(leader, &compact);
     cluster.put_many(leader, "l", 100, "v");
     cluster.nodes[late].start();
     assert_eq!(cluster.get(late, "l99"), Some(Bytes::from("v")));
