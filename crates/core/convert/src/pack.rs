@@ -4,10 +4,13 @@ use bytes::Bytes;
 use store::{Batch, Bucket, Change, Entry, Store, StoreFault};
 use types::{Index, Term};
 
-/// Bytes of a batch: large enough that its one sync does not count, small against the memory.
-const BATCH_BYTES: usize = 8 << 20;
+/// Bytes of a batch: little work at once, for the sake of others who want the processor.
+const BATCH_BYTES: usize = 128 << 10;
 /// Records and changes of a batch.
-const BATCH_ITEMS: usize = 32 * 1024;
+const BATCH_ITEMS: usize = 512;
+/// Bytes that are made durable at a time: enough that a sync does not count, and little for the syncs
+/// of others to wait for.
+const SYNC_BYTES: usize = 2 << 20;
 
 /// A store that is being filled.
 pub(crate) struct Packer {
@@ -15,6 +18,7 @@ pub(crate) struct Packer {
     batch: Batch,
     bytes: usize,
     items: usize,
+    unsynced_bytes: usize,
     /// What was committed.
     pub(crate) records: u64,
     pub(crate) committed_bytes: u64,
@@ -27,6 +31,7 @@ impl Packer {
             batch: Batch::default(),
             bytes: 0,
             items: 0,
+            unsynced_bytes: 0,
             records: 0,
             committed_bytes: 0,
         }
@@ -59,7 +64,7 @@ impl Packer {
     pub(crate) fn finish(mut self, index: Index, term: Term) -> Result<Self, StoreFault> {
         self.batch.consistent_index = index;
         self.batch.term = term;
-        self.commit()?;
+        self.commit(true)?;
         Ok(self)
     }
 
@@ -71,14 +76,20 @@ impl Packer {
     fn commit_when_full(&mut self) -> Result<bool, StoreFault> {
         let is_full = self.bytes >= BATCH_BYTES || self.items >= BATCH_ITEMS;
         if is_full {
-            self.commit()?;
+            self.commit(self.unsynced_bytes + self.bytes >= SYNC_BYTES)?;
         }
         Ok(is_full)
     }
 
-    fn commit(&mut self) -> Result<(), StoreFault> {
+    fn commit(&mut self, sync: bool) -> Result<(), StoreFault> {
         let batch = std::mem::take(&mut self.batch);
-        self.store.commit(&batch)?;
+        self.unsynced_bytes += self.bytes;
+        if sync {
+            self.store.commit(&batch)?;
+            self.unsynced_bytes = 0;
+        } else {
+            self.store.add(&batch)?;
+        }
         self.records += batch.entries.len() as u64;
         self.committed_bytes += self.bytes as u64;
         (self.bytes, self.items) = (0, 0);

@@ -76,6 +76,8 @@ pub struct Store {
     pub(crate) generation: u64,
     pub(crate) is_defragmenting: bool,
     is_stopped: bool,
+    /// Whether batches were [added](Store::add) that are not durable yet.
+    has_added: bool,
     buffer: Vec<u8>,
     /// Held until the store is dropped.
     _lock: Arc<dyn File>,
@@ -102,6 +104,7 @@ impl Store {
             generation: recovered.generation,
             is_defragmenting: false,
             is_stopped: false,
+            has_added: false,
             buffer: Vec::new(),
             _lock: recovered.lock,
         };
@@ -138,22 +141,36 @@ impl Store {
     /// # Panics
     /// If the revisions do not rise above those that are committed.
     pub fn commit(&mut self, batch: &Batch) -> Result<(), StoreFault> {
-        self.guard(|store| store.append(batch))
+        let sync = self.options.sync;
+        self.guard(|store| store.append(batch, sync))
     }
 
-    fn append(&mut self, batch: &Batch) -> Result<(), StoreFault> {
+    /// As [`Store::commit`], but the batch is durable only with the next one that is committed so: for
+    /// whoever fills a store that is worth nothing before it is whole.
+    ///
+    /// # Errors
+    /// As [`Store::commit`].
+    ///
+    /// # Panics
+    /// As [`Store::commit`].
+    pub fn add(&mut self, batch: &Batch) -> Result<(), StoreFault> {
+        self.guard(|store| store.append(batch, false))
+    }
+
+    fn append(&mut self, batch: &Batch, sync: bool) -> Result<(), StoreFault> {
         let position = (batch.consistent_index, batch.term);
         let is_empty = batch.entries.is_empty() && batch.changes.is_empty();
-        if is_empty && position == self.consistent_index() {
+        if is_empty && position == self.consistent_index() && !(sync && self.has_added) {
             return Ok(());
         }
         if self.active.is_full(&self.options) {
             self.roll()?;
         }
         let view = self.shared.view.load_full();
-        let appended =
-            self.active
-                .append(batch, view.newest, &mut self.buffer, self.options.sync)?;
+        let appended = self
+            .active
+            .append(batch, view.newest, &mut self.buffer, sync)?;
+        self.has_added = !sync;
         self.buffer.clear();
         self.buffer.shrink_to(BUFFER_KEPT_BYTES);
         let mut buckets = self.shared.buckets.write();

@@ -2,7 +2,7 @@
 //! is found afterwards is a prefix that includes every commit that returned.
 
 use disk::{Crash, Faults, MemDir};
-use store::{Bucket, OpenError, Store, StoreFault};
+use store::{Batch, Bucket, OpenError, Store, StoreFault};
 
 use crate::world::{Model, delete, open, put, reclaim_all};
 
@@ -99,6 +99,34 @@ fn operations() -> u64 {
     let dir = MemDir::new();
     run(&dir, &mut Progress::default()).expect("a sound disk");
     dir.counts().operations
+}
+
+/// What was added must be whole after a commit that has nothing to write itself.
+#[test]
+fn added_batches_are_durable_with_the_next_commit() {
+    let dir = MemDir::new();
+    let (mut store, _) = open(&dir, SEGMENT_BYTES).unwrap();
+    let mut model = Model::default();
+    // More than a segment, and then some.
+    for _ in 0..12 {
+        let batch = model.batch(&[(1, 200, false), (2, 200, false)], vec![]);
+        store.add(&batch).unwrap();
+        model.apply(&batch);
+    }
+    let (consistent_index, term) = model.position;
+    let nothing = Batch {
+        consistent_index,
+        term,
+        ..Batch::default()
+    };
+    store.commit(&nothing).unwrap();
+    let syncs = dir.counts().syncs;
+    store.commit(&nothing).unwrap();
+    assert_eq!(dir.counts().syncs, syncs);
+    drop(store);
+    let (store, visited) = open(&dir.crash(Crash::LoseAll), SEGMENT_BYTES).unwrap();
+    model.check_visited(&visited);
+    model.check(&store.reader());
 }
 
 /// Losing a commit that returned, or half of one that did not, would make this member differ from
