@@ -13,10 +13,10 @@ use types::{RecordKey, Revision};
 
 use crate::error::ExportError;
 
-/// Records read from the store at a time.
-const SCAN_RECORDS: usize = 4096;
+/// Records read from the store at a time: few, so that whoever makes a database can rest often.
+const SCAN_RECORDS: usize = 512;
 /// Bytes of records read from the store at a time.
-const SCAN_BYTES: usize = 4 << 20;
+const SCAN_BYTES: usize = 128 << 10;
 /// Where the version of the storage is kept.
 const STORAGE_VERSION: &[u8] = b"storageVersion";
 
@@ -49,16 +49,16 @@ pub(crate) fn export_seen(
 }
 
 /// What [`stream`] has to know of the database before its first byte: it takes a look at all of the
-/// snapshot.
+/// snapshot, and calls `rest` after each record.
 ///
 /// # Errors
 /// [`ExportError`].
-pub fn measure(snapshot: &Snapshot) -> Result<Outline, ExportError> {
-    fill(Writer::measure(PAGE_SIZE), snapshot, &mut |_| {})
+pub fn measure(snapshot: &Snapshot, rest: &mut dyn FnMut()) -> Result<Outline, ExportError> {
+    fill(Writer::measure(PAGE_SIZE), snapshot, &mut |_| rest())
 }
 
 /// Hands over the same database as [`export`] writes, as it is made; `outline` is what the snapshot
-/// [measures](measure).
+/// [measures](measure). `rest` is called after each record.
 ///
 /// # Errors
 /// [`ExportError`]; what was handed over is of no use then.
@@ -66,8 +66,9 @@ pub fn stream(
     snapshot: &Snapshot,
     outline: Outline,
     to: &mut dyn Write,
+    rest: &mut dyn FnMut(),
 ) -> Result<(), ExportError> {
-    fill(Writer::stream(outline, to)?, snapshot, &mut |_| {})?;
+    fill(Writer::stream(outline, to)?, snapshot, &mut |_| rest())?;
     Ok(())
 }
 

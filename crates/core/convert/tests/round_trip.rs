@@ -134,10 +134,10 @@ proptest! {
         prop_assert_eq!(file.len().unwrap(), len);
         prop_assert!(boltfile::Reader::open(Arc::clone(&file)).unwrap().check().is_empty());
         let snapshot = store.reader().snapshot();
-        let outline = measure(&snapshot).unwrap();
+        let outline = measure(&snapshot, &mut || {}).unwrap();
         prop_assert_eq!(outline.bytes(), len);
         let (mut streamed, mut written) = (Vec::new(), vec![0; usize::try_from(len).unwrap()]);
-        stream(&snapshot, outline, &mut streamed).unwrap();
+        stream(&snapshot, outline, &mut streamed, &mut || {}).unwrap();
         file.read_exact_at(&mut written, 0).unwrap();
         prop_assert!(streamed == written);
 

@@ -52,7 +52,7 @@ mod writer;
 pub use compact::{CompactError, CompactStep};
 pub use hash::{HashJob, HashKv};
 pub use history::History;
-pub use open::{OpenError, Options, open};
+pub use open::{OpenError, Options, open, open_gently};
 pub use query::{
     Chunk, Fault, KeyMeta, RangeError, RangeQuery, RangeResult, Revisions, Sort, SortTarget,
 };

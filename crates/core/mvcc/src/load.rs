@@ -14,7 +14,9 @@ use crate::tree::{Edits, Tree, sorted_positions};
 
 /// Entries that are sorted at a time: every leaf of a large tree gets a few of them, and they fit
 /// into the processor's caches while they are sorted.
-const BATCH_ENTRIES: usize = 1 << 17;
+pub(crate) const BATCH_ENTRIES: usize = 1 << 17;
+/// The same where others want the processor: less than a millisecond of work.
+pub(crate) const GENTLE_BATCH_ENTRIES: usize = 1 << 10;
 /// Bytes of keys in a batch, one key more at most.
 const BATCH_BYTES: usize = 32 << 20;
 
@@ -27,6 +29,7 @@ pub(crate) struct Loader {
     bad: Option<Revision>,
     batch: Vec<Item>,
     keys: Vec<u8>,
+    batch_entries: usize,
 }
 
 /// A directory entry, with its key in a buffer beside it.
@@ -47,6 +50,13 @@ pub(crate) struct Loaded {
 }
 
 impl Loader {
+    pub(crate) fn new(batch_entries: usize) -> Self {
+        Self {
+            batch_entries,
+            ..Self::default()
+        }
+    }
+
     /// Takes the next entry.
     pub(crate) fn add(&mut self, entry: &DirectoryEntry<'_>) {
         let revision = entry.revision;
@@ -73,7 +83,7 @@ impl Loader {
             version: entry.version,
             lease: entry.lease,
         });
-        if self.batch.len() >= BATCH_ENTRIES || self.keys.len() >= BATCH_BYTES {
+        if self.batch.len() >= self.batch_entries || self.keys.len() >= BATCH_BYTES {
             self.insert_batch();
         }
     }

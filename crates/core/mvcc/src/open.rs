@@ -11,7 +11,7 @@ use disk::Dir;
 use types::{RecordKey, Revision};
 
 use crate::compact::{self, Compaction};
-use crate::load::Loader;
+use crate::load::{BATCH_ENTRIES, GENTLE_BATCH_ENTRIES, Loader};
 use crate::reader::Reader;
 use crate::shared::Shared;
 use crate::writer::Writer;
@@ -64,8 +64,36 @@ pub fn open(
     store_options: store::Options,
     options: Options,
 ) -> Result<(Writer, Reader, Store), OpenError> {
-    let mut loader = Loader::default();
-    let mut store = Store::open(dir, store_options, &mut |entry| loader.add(&entry))?;
+    let loader = Loader::new(BATCH_ENTRIES);
+    open_with(dir, store_options, options, loader, &mut || {})
+}
+
+/// As [`open`], where others want the processor meanwhile: in small steps, after which `rest` is
+/// called.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_gently(
+    dir: Arc<dyn Dir>,
+    store_options: store::Options,
+    options: Options,
+    rest: &mut dyn FnMut(),
+) -> Result<(Writer, Reader, Store), OpenError> {
+    let loader = Loader::new(GENTLE_BATCH_ENTRIES);
+    open_with(dir, store_options, options, loader, rest)
+}
+
+fn open_with(
+    dir: Arc<dyn Dir>,
+    store_options: store::Options,
+    options: Options,
+    mut loader: Loader,
+    rest: &mut dyn FnMut(),
+) -> Result<(Writer, Reader, Store), OpenError> {
+    let mut store = Store::open(dir, store_options, &mut |entry| {
+        loader.add(&entry);
+        rest();
+    })?;
     let files = store.reader();
     let finished = mark(&files, compact::FINISHED, "finishedCompactRev")?;
     let scheduled = mark(&files, compact::SCHEDULED, "scheduledCompactRev")?.max(finished);

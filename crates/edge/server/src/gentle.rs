@@ -1,7 +1,13 @@
 //! Long work that nobody waits for at once: it leaves the processor to the threads that serve.
 
 use std::io;
+use std::sync::Arc;
 use std::thread;
+
+use disk::{File, LockKind};
+
+/// Records after which a thread rests: tens of microseconds of work.
+const REST_EVERY: u32 = 64;
 
 /// How much a thread gives way to the others where they want all of the processor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,4 +42,55 @@ pub(crate) fn run<T: Send>(name: &str, work: impl FnOnce() -> T + Send) -> io::R
         let done = thread.join();
         done.map_err(|_| io::Error::other("the thread has panicked"))
     })
+}
+
+/// Lets whoever waits for the processor have it, at every so many calls.
+///
+/// Being nice is not enough: it says how much of the processor a thread gets, not when. One that has
+/// begun goes on for milliseconds before another, which was woken meanwhile, gets its turn.
+pub(crate) fn rests() -> impl FnMut() {
+    let mut calls: u32 = 0;
+    move || {
+        calls = calls.wrapping_add(1);
+        if calls.is_multiple_of(REST_EVERY) {
+            thread::yield_now();
+        }
+    }
+}
+
+/// A file whose reader [rests] before each read.
+#[derive(Debug)]
+pub(crate) struct Resting(Arc<dyn File>);
+
+impl Resting {
+    pub(crate) fn of(file: Arc<dyn File>) -> Arc<dyn File> {
+        Arc::new(Self(file))
+    }
+}
+
+impl File for Resting {
+    fn read_exact_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
+        thread::yield_now();
+        self.0.read_exact_at(buf, offset)
+    }
+
+    fn write_all_at(&self, buf: &[u8], offset: u64) -> io::Result<()> {
+        self.0.write_all_at(buf, offset)
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        self.0.len()
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn try_lock(&self, kind: LockKind) -> io::Result<()> {
+        self.0.try_lock(kind)
+    }
 }

@@ -11,8 +11,9 @@ use peer::{FrameError, Message, SnapshotReader};
 use rpc::{Upload, UploadError};
 use tokio::time::timeout;
 
-/// Bytes that are gathered before they are written.
-const WRITE_BYTES: usize = 1 << 20;
+/// Bytes that are gathered before they are written: few, since the processor does nothing else
+/// meanwhile.
+const WRITE_BYTES: usize = 128 << 10;
 /// A sender that is silent for so long is given up: others wait for its place.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
 

@@ -17,6 +17,7 @@ use super::fatal;
 use super::inbox::Inbox;
 use super::meters::Meters;
 use super::raft_thread::RaftInput;
+use crate::gentle::{Way, give_way};
 
 /// Pause between two steps of preparing, so that the log's own syncs do not wait for its blocks.
 const PREPARE_PAUSE: Duration = Duration::from_millis(20);
@@ -133,6 +134,7 @@ impl LogThread {
 
 /// Fills the next segment ahead of time, in small steps, until `stop` says so.
 pub(crate) fn prepare(mut preparer: Preparer, stop: &AtomicBool) {
+    give_way(Way::Some);
     while !stop.load(Ordering::Relaxed) {
         match preparer.step() {
             Ok(Progress::Working) => std::thread::sleep(PREPARE_PAUSE),

@@ -19,13 +19,13 @@ use types::SnapshotMark;
 
 use super::peers::Database;
 use super::shared::Engine;
-use crate::gentle::{Way, give_way};
+use crate::gentle::{Way, give_way, rests};
 use crate::pieces::Pieces;
 
 /// Most databases that are made at a time; a follower that comes later is tried again.
 const EXPORTS_MAX: usize = 2;
 /// Bytes that are handed over at a time.
-const PIECE_BYTES: usize = 256 * 1024;
+const PIECE_BYTES: usize = 64 * 1024;
 /// Pieces that wait for the transport.
 const PIECES_AHEAD: usize = 2;
 
@@ -101,7 +101,7 @@ fn send(engine: &Engine, message: Message, view: &Snapshot) -> Result<(), Outgoi
         let given = taken.blocking_send(piece);
         given.map_err(|_| io::ErrorKind::BrokenPipe.into())
     });
-    convert::stream(view, outline, &mut pieces)?;
+    convert::stream(view, outline, &mut pieces, &mut rests())?;
     pieces.finish()?;
     tracing::info!(
         %to,
@@ -120,7 +120,7 @@ fn head(
     view: &Snapshot,
 ) -> Result<(Message, Outline), OutgoingError> {
     message.snapshot = Some(Box::new(snapshot(engine, view)?));
-    Ok((message, convert::measure(view)?))
+    Ok((message, convert::measure(view, &mut rests())?))
 }
 
 /// What the message says of the view: where in the log it is, and who belonged to the cluster then.

@@ -16,7 +16,7 @@ use super::boot::SharedDir;
 use super::install::{self, InstallError};
 use super::raft_thread::RaftInput;
 use super::shared::Engine;
-use crate::gentle::{Way, give_way};
+use crate::gentle::{Resting, Way, give_way};
 
 /// Where received snapshots become stores, and how.
 #[derive(Clone, Debug)]
@@ -90,7 +90,7 @@ fn make(engine: &Engine, message: &Message, database: Arc<dyn File>) -> Result<(
     let Place { member_dir, store } = &engine.shared().place;
     install::clear_receiving(&**member_dir)?;
     let to = member_dir.sub(install::RECEIVING);
-    let imported = convert::import(database, to, store.clone(), &mut |_| {})?;
+    let imported = convert::import(Resting::of(database), to, store.clone(), &mut |_| {})?;
     check(&imported, mark)?;
     install::make_ready(&**member_dir, mark.index)?;
     tracing::info!(

@@ -20,6 +20,7 @@ use super::outgoing;
 use super::raft_thread::RaftInput;
 use super::receive::Place;
 use super::shared::Engine;
+use crate::gentle;
 
 /// Bytes that one step of reclaiming copies, about a millisecond of work.
 const RECLAIM_STEP_BYTES: u64 = 1 << 20;
@@ -115,7 +116,11 @@ impl StoreThread {
             fatal("a received snapshot cannot be installed", &fault);
         }
         let dir = member_dir.sub(install::CURRENT);
-        let opened = mvcc::open(dir, store.clone(), self.mvcc);
+        let opened = gentle::run("etcd-install", || {
+            mvcc::open_gently(dir, store.clone(), self.mvcc, &mut gentle::rests())
+        });
+        let opened =
+            opened.unwrap_or_else(|error| fatal("a received snapshot needs a thread", &error));
         let (writer, reader, store) = opened
             .unwrap_or_else(|fault| fatal("the store of a received snapshot is damaged", &fault));
         let files = store.reader();

@@ -150,7 +150,7 @@ impl Pace {
 /// Makes the database and hands it over piece by piece, its checksum last.
 fn produce(snapshot: &Snapshot, parts: &mpsc::Sender<Part>) -> Result<(), SnapshotError> {
     let begin = Instant::now();
-    let outline = convert::measure(snapshot)?;
+    let outline = convert::measure(snapshot, &mut gentle::rests())?;
     let (total, version) = (outline.bytes(), convert::storage_version(snapshot));
     let size = size::human(total);
     tracing::info!(
@@ -165,7 +165,7 @@ fn produce(snapshot: &Snapshot, parts: &mpsc::Sender<Part>) -> Result<(), Snapsh
         digest.update(&blob);
         hand_over(parts, remaining, blob)
     });
-    convert::stream(snapshot, outline, &mut pieces)?;
+    convert::stream(snapshot, outline, &mut pieces, &mut gentle::rests())?;
     pieces.finish()?;
     hand_over(parts, 0, Bytes::copy_from_slice(&digest.finalize()))?;
     tracing::info!(
