@@ -33,6 +33,14 @@ pub trait File: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// As the operating system reports them.
     fn len(&self) -> io::Result<u64>;
+    /// Where at or after `offset` something may be other than zero; nothing when all is zeros to the
+    /// end. A hole need not be read.
+    ///
+    /// # Errors
+    /// As the operating system reports them.
+    fn next_data(&self, offset: u64) -> io::Result<Option<u64>> {
+        Ok(Some(offset))
+    }
     /// Cuts the file, or grows it with zeros (sparse: no blocks are reserved).
     ///
     /// # Errors

@@ -6,6 +6,9 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::fs::SeekFrom;
+use rustix::io::Errno;
+
 use crate::{Dir, File, LockKind, OpenMode, lock};
 
 /// A write of this size leaves a piece of this size in the page cache.
@@ -130,6 +133,17 @@ impl File for RealFile {
 
     fn len(&self) -> io::Result<u64> {
         Ok(self.file.metadata()?.len())
+    }
+
+    fn next_data(&self, offset: u64) -> io::Result<Option<u64>> {
+        // Nobody reads or writes where the file stands, so that it may be moved.
+        match rustix::fs::seek(&self.file, SeekFrom::Data(offset)) {
+            Ok(found) => Ok(Some(found.max(offset))),
+            Err(Errno::NXIO) => Ok(None),
+            // A file system that knows no holes.
+            Err(Errno::INVAL | Errno::OPNOTSUPP) => Ok(Some(offset)),
+            Err(errno) => Err(errno.into()),
+        }
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {

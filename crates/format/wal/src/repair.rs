@@ -74,7 +74,7 @@ pub(crate) fn clear_tail(segment: &Segment, options: &Options, end: u64) -> Resu
     Ok(len)
 }
 
-/// Shows the bytes of a segment from `offset` to its end, which is returned.
+/// Shows the bytes of a segment from `offset` to its end, which is returned, but for holes.
 fn for_each_chunk(
     segment: &Segment,
     mut offset: u64,
@@ -84,6 +84,10 @@ fn for_each_chunk(
     let len = segment.file.len().map_err(read())?;
     let mut chunk = Vec::new();
     while offset < len {
+        match segment.file.next_data(offset).map_err(read())? {
+            Some(next) if next < len => offset = next,
+            _ => break,
+        }
         chunk.resize((len - offset).min(CHUNK_BYTES) as usize, 0);
         segment
             .file
