@@ -5,10 +5,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName,
     DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose,
-    RevokedCertParams, SerialNumber,
+    RevokedCertParams, SerialNumber, SigningKey as _,
 };
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -102,6 +104,23 @@ impl Authority {
         Ok(Issued { cert, key })
     }
 
+    /// Signs a certificate of version 1, as `openssl x509 -req` makes them without extensions: it
+    /// names no hosts.
+    ///
+    /// # Errors
+    /// When it cannot be signed.
+    pub fn issue_first_version(&self, wish: &Wish) -> Result<Issued> {
+        let wish = Wish {
+            hosts: &[],
+            ..wish.clone()
+        };
+        let key = KeyPair::generate()?;
+        let newer = wish.params()?.signed_by(&key, &self.issuer)?;
+        let cert = first_version(newer.der(), self.issuer.key())?;
+        let key = key.serialize_pem();
+        Ok(Issued { cert, key })
+    }
+
     /// Signs a list of revoked serial numbers, as DER.
     ///
     /// # Errors
@@ -180,6 +199,43 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let made = path.with_extension("new");
     fs::write(&made, bytes)?;
     fs::rename(made, path)
+}
+
+/// The same certificate without what says its version, signed again.
+fn first_version(certificate: &[u8], key: &KeyPair) -> Result<String> {
+    let (signed, tail) = element(element(certificate).0);
+    let (algorithm, _) = element(tail);
+    let version_bytes = 5;
+    let signed = made(0x30, &[&signed[version_bytes..]]);
+    let algorithm = made(0x30, &[algorithm]);
+    let signature = made(3, &[&[0], &key.sign(&signed)?]);
+    let der = made(0x30, &[&signed, &algorithm, &signature]);
+    let text = STANDARD.encode(der);
+    Ok(format!(
+        "-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n"
+    ))
+}
+
+/// The contents of the first element of DER, and what stands behind it.
+fn element(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let (begin, length) = match bytes[1] {
+        0x81 => (3, usize::from(bytes[2])),
+        0x82 => (4, usize::from(bytes[2]) << 8 | usize::from(bytes[3])),
+        short => (2, usize::from(short)),
+    };
+    (&bytes[begin..begin + length], &bytes[begin + length..])
+}
+
+/// An element of DER.
+fn made(tag: u8, contents: &[&[u8]]) -> Vec<u8> {
+    let contents = contents.concat();
+    let [high, low] = (contents.len() as u16).to_be_bytes();
+    let head = match contents.len() {
+        0..0x80 => vec![tag, low],
+        0x80..0x100 => vec![tag, 0x81, low],
+        _ => vec![tag, 0x82, high, low],
+    };
+    [head, contents].concat()
 }
 
 fn subject(common_name: &str) -> DistinguishedName {

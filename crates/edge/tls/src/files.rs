@@ -11,6 +11,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
 use crate::error::TlsError;
+use crate::first_version;
 use crate::identity::Identity;
 
 /// No certificate, key or list is larger; a path to a huge file must not fill the memory.
@@ -46,8 +47,11 @@ impl Pair {
         let what = "key file";
         let key = PrivateKeyDer::from_pem_slice(&read(&self.key)?);
         let key = key.map_err(|error| pem_error(what, &self.key, &error))?;
-        match CertifiedKey::from_der(chain, key, provider) {
-            Ok(pair) => Ok(Arc::new(pair)),
+        // What is compared with the key is not what is shown, if the library cannot read that.
+        let first = chain.first().and_then(first_version::as_version_3);
+        let compared = first.map_or_else(|| chain.clone(), |first| vec![first]);
+        match CertifiedKey::from_der(compared, key, provider) {
+            Ok(pair) => Ok(Arc::new(CertifiedKey::new(chain, pair.key))),
             Err(rustls::Error::InconsistentKeys(_)) => Err(TlsError::Mismatch {
                 cert: self.cert.clone(),
                 key: self.key.clone(),

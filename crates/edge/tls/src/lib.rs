@@ -11,12 +11,14 @@
 //! revoked one is refused. Handshakes have a deadline. Nothing here opens a socket.
 //!
 //! What etcd's TLS can and this cannot: versions below 1.2, cipher suites without forward secrecy or
-//! with CBC, RSA keys below 2048 bits, certificates of version 1.
+//! with CBC, RSA keys below 2048 bits, certificates of version 1 but those of clients that an authority
+//! of the file itself has signed.
 
 mod allowed;
 mod client;
 mod error;
 mod files;
+mod first_version;
 mod fresh;
 mod identity;
 mod p521;

@@ -24,6 +24,11 @@ impl Trusted {
         Self(authorities)
     }
 
+    /// All of them.
+    pub(crate) fn all(&self) -> &[CertificateDer<'static>] {
+        &self.0
+    }
+
     /// The certificate, if it is one of these; an error if it is and still must not be believed.
     /// Only bytes count: a name or a key can be borrowed.
     pub(crate) fn find<'a>(
@@ -50,19 +55,27 @@ fn check(
 ) -> Result<(), CertificateError> {
     let (_, certificate) =
         X509Certificate::from_der(certificate).map_err(|_| CertificateError::BadEncoding)?;
-    let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-    let validity = certificate.validity();
-    if now < validity.not_before.timestamp() {
-        return Err(CertificateError::NotValidYet);
-    }
-    if now > validity.not_after.timestamp() {
-        return Err(CertificateError::Expired);
-    }
+    check_age(&certificate, now)?;
     let usage = certificate.extended_key_usage();
     let usage = usage.map_err(|_| CertificateError::BadEncoding)?;
     match usage.is_none_or(|usage| is_for(usage.value, purpose)) {
         true => Ok(()),
         false => Err(CertificateError::InvalidPurpose),
+    }
+}
+
+pub(crate) fn check_age(
+    certificate: &X509Certificate<'_>,
+    now: UnixTime,
+) -> Result<(), CertificateError> {
+    let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+    let validity = certificate.validity();
+    if now < validity.not_before.timestamp() {
+        return Err(CertificateError::NotValidYet);
+    }
+    match now > validity.not_after.timestamp() {
+        true => Err(CertificateError::Expired),
+        false => Ok(()),
     }
 }
 

@@ -17,6 +17,7 @@ use rustls::{
 
 use crate::allowed::Allowed;
 use crate::error::TlsError;
+use crate::first_version;
 use crate::trusted::{Purpose, Trusted};
 
 /// The holder of a certificate is not among those that are let in.
@@ -45,6 +46,8 @@ macro_rules! signatures {
             cert: &CertificateDer<'_>,
             dss: &DigitallySignedStruct,
         ) -> Result<HandshakeSignatureValid, Error> {
+            let first = first_version::as_version_3(cert);
+            let cert = first.as_ref().unwrap_or(cert);
             verify_tls12_signature(message, cert, dss, &self.algorithms)
         }
 
@@ -54,6 +57,8 @@ macro_rules! signatures {
             cert: &CertificateDer<'_>,
             dss: &DigitallySignedStruct,
         ) -> Result<HandshakeSignatureValid, Error> {
+            let first = first_version::as_version_3(cert);
+            let cert = first.as_ref().unwrap_or(cert);
             verify_tls13_signature(message, cert, dss, &self.algorithms)
         }
 
@@ -103,11 +108,14 @@ impl ClientCertVerifier for Clients {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        if self
-            .trusted
-            .find(end_entity, Purpose::Client, now)?
-            .is_none()
-        {
+        let authorities = self.trusted.all();
+        let first = first_version::is_signed(end_entity, authorities, &self.algorithms, now);
+        let is_known = first.map_err(Error::InvalidCertificate)?
+            || self
+                .trusted
+                .find(end_entity, Purpose::Client, now)?
+                .is_some();
+        if !is_known {
             self.chain
                 .verify_client_cert(end_entity, intermediates, now)?;
         }
