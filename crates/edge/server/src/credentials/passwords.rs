@@ -1,9 +1,11 @@
-//! Hashing and comparing passwords, on a few threads of low priority.
+//! Hashing and comparing passwords, on a few threads.
 //!
 //! A hash takes tens of milliseconds of a core by design. So it never runs on a thread that answers
 //! other calls, a storm of logins waits in a bounded queue, and what nobody waits for any more is
-//! not computed. While others wait, comparing pauses again and again: the storm pays for itself. The
-//! threads start with the first password.
+//! not computed. Who comes alone is served at full priority, for on a busy machine a login would
+//! take seconds without it. Who comes while others are served goes to threads of low priority, and
+//! comparing pauses again and again: the storm pays for itself. The threads start with the first
+//! password.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -25,10 +27,10 @@ use crate::gentle::{Way, give_way};
 const PASSWORD_BYTES_MAX: usize = 72;
 /// Jobs that may wait; more are refused.
 const WAITING_MAX: usize = 1024;
-/// Most threads; half of the cores is left to those who serve, whatever is asked here.
+/// Most threads for a storm; half of the cores is left to those who serve, whatever is asked here.
 const THREADS_MAX: usize = 4;
 
-/// While others wait, comparing goes on for so long without a pause…
+/// While others are served or wait, comparing goes on for so long without a pause…
 const STRETCH: Duration = Duration::from_micros(200);
 /// …of at least so long; the timer makes it about twice that.
 const PAUSE: Duration = Duration::from_micros(50);
@@ -39,13 +41,23 @@ type Job = Box<dyn FnOnce(&mut Pace<'_>) + Send>;
 #[derive(Debug)]
 pub(crate) struct Passwords {
     cost: u32,
-    jobs: OnceLock<SyncSender<Job>>,
-    waiting: Arc<AtomicUsize>,
+    threads: OnceLock<Threads>,
+    /// How many jobs wait or are done right now.
+    crowd: Arc<AtomicUsize>,
+}
+
+/// Where jobs go to.
+#[derive(Debug)]
+struct Threads {
+    /// At full priority, for who comes alone.
+    alone: SyncSender<Job>,
+    /// For all others.
+    storm: SyncSender<Job>,
 }
 
 /// How long a thread goes on before it leaves the core to others for a moment.
 struct Pace<'a> {
-    waiting: &'a AtomicUsize,
+    crowd: &'a AtomicUsize,
     since: Instant,
 }
 
@@ -54,7 +66,7 @@ impl Pace<'_> {
         if self.since.elapsed() < STRETCH {
             return;
         }
-        if self.waiting.load(Ordering::Relaxed) > 0 {
+        if self.crowd.load(Ordering::Relaxed) > 1 {
             thread::sleep(PAUSE);
         }
         self.since = Instant::now();
@@ -65,8 +77,8 @@ impl Passwords {
     pub(super) fn new(cost: u32) -> Self {
         Self {
             cost,
-            jobs: OnceLock::new(),
-            waiting: Arc::default(),
+            threads: OnceLock::new(),
+            crowd: Arc::default(),
         }
     }
 
@@ -126,11 +138,14 @@ impl Passwords {
                 let _ = answer.send(work(pace));
             }
         });
-        let jobs = self.jobs.get_or_init(|| start(&self.waiting));
-        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let threads = self.threads.get_or_init(|| start(&self.crowd));
+        let jobs = match self.crowd.fetch_add(1, Ordering::Relaxed) {
+            0 => &threads.alone,
+            _ => &threads.storm,
+        };
         let sent = jobs.try_send(job);
         if sent.is_err() {
-            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            self.crowd.fetch_sub(1, Ordering::Relaxed);
         }
         match sent {
             Ok(()) => answered.await.map_err(|_| Error::Stopped),
@@ -140,16 +155,38 @@ impl Passwords {
     }
 }
 
-/// Starts the threads; they end when the sender is dropped.
-fn start(waiting: &Arc<AtomicUsize>) -> SyncSender<Job> {
-    let (sender, receiver) = sync_channel(WAITING_MAX);
-    let receiver = Arc::new(Mutex::new(receiver));
+/// Starts the threads; they end when the senders are dropped.
+fn start(crowd: &Arc<AtomicUsize>) -> Threads {
     let cores = thread::available_parallelism().map_or(1, usize::from);
-    for _ in 0..(cores / 2).clamp(1, THREADS_MAX) {
-        let (receiver, waiting) = (Arc::clone(&receiver), Arc::clone(waiting));
+    Threads {
+        alone: start_some(1, 1, None, crowd),
+        storm: start_some(
+            (cores / 2).clamp(1, THREADS_MAX),
+            WAITING_MAX,
+            Some(Way::Most),
+            crowd,
+        ),
+    }
+}
+
+fn start_some(
+    threads: usize,
+    waiting_max: usize,
+    way: Option<Way>,
+    crowd: &Arc<AtomicUsize>,
+) -> SyncSender<Job> {
+    let (sender, receiver) = sync_channel(waiting_max);
+    let receiver = Arc::new(Mutex::new(receiver));
+    for _ in 0..threads {
+        let (receiver, crowd) = (Arc::clone(&receiver), Arc::clone(crowd));
         let spawned = thread::Builder::new()
             .name("etcd-password".to_owned())
-            .spawn(move || work(&receiver, &waiting));
+            .spawn(move || {
+                if let Some(way) = way {
+                    give_way(way);
+                }
+                work(&receiver, &crowd);
+            });
         if let Err(error) = spawned {
             tracing::warn!(%error, "cannot start a thread for passwords");
         }
@@ -157,16 +194,15 @@ fn start(waiting: &Arc<AtomicUsize>) -> SyncSender<Job> {
     sender
 }
 
-fn work(receiver: &Mutex<Receiver<Job>>, waiting: &AtomicUsize) {
-    give_way(Way::Most);
+fn work(receiver: &Mutex<Receiver<Job>>, crowd: &AtomicUsize) {
     loop {
         // The lock is held while waiting: whoever holds it gets the next job.
         let job = receiver.lock().recv();
         match job {
             Ok(job) => {
-                waiting.fetch_sub(1, Ordering::Relaxed);
                 let since = Instant::now();
-                job(&mut Pace { waiting, since });
+                job(&mut Pace { crowd, since });
+                crowd.fetch_sub(1, Ordering::Relaxed);
             }
             Err(_) => return,
         }
@@ -232,5 +268,23 @@ mod tests {
         for job in waiting {
             assert_eq!(job.await, Ok(false));
         }
+    }
+
+    /// On a machine that is busy with other things, a login must not take seconds.
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn only_a_storm_gives_way() {
+        let priority = || rustix::process::nice(0).unwrap();
+        let passwords = passwords();
+        let (open, gate) = std::sync::mpsc::channel::<()>();
+        let first = passwords.run(move || (gate.recv().is_err(), priority()));
+        let second = async {
+            let second = passwords.run(priority).await;
+            drop(open);
+            second
+        };
+        let (first, second) = tokio::join!(first, second);
+        assert_eq!(first, Ok((true, priority())));
+        assert!(second.unwrap() > priority());
     }
 }
