@@ -2,12 +2,14 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
 use disk::{File, LockKind};
 
-/// Records after which a thread rests: tens of microseconds of work.
-const REST_EVERY: u32 = 64;
+/// Records after which a thread rests: about a hundred microseconds of work. Each rest may cost it a
+/// slice where others want all of the processor.
+const REST_EVERY: u32 = 128;
 
 /// How much a thread gives way to the others where they want all of the processor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,39 +60,49 @@ pub(crate) fn rests() -> impl FnMut() {
     }
 }
 
-/// A file whose reader [rests] before each read.
+/// Pages after which a reader rests, as long as it takes to make use of so many records.
+const REST_EVERY_PAGES: u32 = 8;
+
+/// A file whose reader rests now and then.
 #[derive(Debug)]
-pub(crate) struct Resting(Arc<dyn File>);
+pub(crate) struct Resting {
+    file: Arc<dyn File>,
+    reads: AtomicU32,
+}
 
 impl Resting {
     pub(crate) fn of(file: Arc<dyn File>) -> Arc<dyn File> {
-        Arc::new(Self(file))
+        let reads = AtomicU32::new(0);
+        Arc::new(Self { file, reads })
     }
 }
 
 impl File for Resting {
     fn read_exact_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
-        thread::yield_now();
-        self.0.read_exact_at(buf, offset)
+        let reads = self.reads.fetch_add(1, Ordering::Relaxed);
+        if reads.is_multiple_of(REST_EVERY_PAGES) {
+            thread::yield_now();
+        }
+        self.file.read_exact_at(buf, offset)
     }
 
     fn write_all_at(&self, buf: &[u8], offset: u64) -> io::Result<()> {
-        self.0.write_all_at(buf, offset)
+        self.file.write_all_at(buf, offset)
     }
 
     fn len(&self) -> io::Result<u64> {
-        self.0.len()
+        self.file.len()
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.0.set_len(len)
+        self.file.set_len(len)
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.0.sync_data()
+        self.file.sync_data()
     }
 
     fn try_lock(&self, kind: LockKind) -> io::Result<()> {
-        self.0.try_lock(kind)
+        self.file.try_lock(kind)
     }
 }
