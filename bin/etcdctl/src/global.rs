@@ -134,7 +134,7 @@ pub(crate) fn apply_environment(
         };
         if arguments.is_changed(flag.name) {
             let message = "conflicting environment variable is shadowed by corresponding \
-                           command-line flag (either unset environment variable or disable flag)";
+                           command-line flag (either unset environment variable or disable flag))";
             log(Level::Fatal, message, &[("environment-variable", &name)]);
             return Err(Exit::silent(ERROR));
         }

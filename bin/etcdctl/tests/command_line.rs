@@ -335,6 +335,8 @@ fn the_environment_is_read() {
     let stderr = String::from_utf8(both.stderr).unwrap();
     assert_eq!(both.status.code(), Some(1));
     assert!(stderr.contains("conflicting environment variable is shadowed by corresponding"));
+    // The second parenthesis is etcd's.
+    assert!(stderr.contains("disable flag))\""), "{stderr}");
     assert!(stderr.contains(r#""environment-variable":"ETCDCTL_ENDPOINTS""#));
 
     let unknown = run(
