@@ -186,6 +186,26 @@ mod tests {
         assert_eq!(mode(&temp.path().join("member/f")), 0o600);
     }
 
+    /// Whatever the file system says of holes: what was written is in none, be it on the disk or not yet.
+    #[test]
+    fn holes_hide_nothing() {
+        const AT: u64 = 3 << 20;
+        let temp = tempfile::tempdir().unwrap();
+        let dir = RealDir::new(temp.path());
+        let file = dir.open("f", OpenMode::CreateNew).unwrap();
+        file.set_len(8 << 20).unwrap();
+        file.write_all_at(b"x", AT).unwrap();
+        for _ in 0..2 {
+            let first = file.next_data(0).unwrap();
+            assert!(first.is_some_and(|first| first <= AT), "{first:?}");
+            assert_eq!(file.next_data(AT).unwrap(), Some(AT));
+            let rest = file.next_data(AT + (1 << 20)).unwrap();
+            assert!(rest.is_none_or(|rest| rest > AT), "{rest:?}");
+            file.sync_data().unwrap();
+        }
+        assert_eq!(file.next_data(8 << 20).unwrap_or(None), None);
+    }
+
     /// The simulator proves nothing unless both implementations agree.
     #[test]
     fn both_implementations_agree() {
