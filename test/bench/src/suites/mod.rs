@@ -79,7 +79,10 @@ fn head(options: &Options) -> String {
             options.keys
         ),
         Suite::Failover => format!("medians of {} kills of each", options.kills),
-        Suite::Catchup => format!("a follower {} entries behind", options.entries),
+        Suite::Catchup => format!(
+            "a follower {} entries behind; medians of {} rounds",
+            options.entries, options.rounds
+        ),
         Suite::Takeover => format!("{} MB of keys and values", options.megabytes),
         Suite::Cluster | Suite::Auth | Suite::Tls => rounds,
     }
