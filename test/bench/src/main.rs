@@ -6,6 +6,7 @@
 //! measured.
 
 mod cluster;
+mod disk;
 mod http2;
 mod load;
 mod options;

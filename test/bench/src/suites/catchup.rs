@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
-use super::{Bench, CALM, HUNDRED, PUT_KEYS, memory_of};
+use super::{Bench, CALM, HUNDRED, PUT_KEYS, REST, memory_of};
 use crate::cluster::{Cluster, Member, Setup};
 use crate::load::{self, Load};
 use crate::options::Kind;
@@ -51,6 +51,9 @@ async fn run_one(kind: Kind, bench: &mut Bench<'_>) -> Result<()> {
     };
     let mut cluster = bench.start(kind, &setup).await?;
     let leader = cluster.leader().await?;
+    // A new member makes room for its log, which is over soon.
+    tokio::time::sleep(REST).await;
+    bench.settle().await?;
     let to_leader = &cluster.targets()[leader..=leader];
     let calm = Load {
         targets: to_leader,
@@ -76,6 +79,7 @@ async fn run_one(kind: Kind, bench: &mut Bench<'_>) -> Result<()> {
     .run_to_end()
     .await?;
 
+    bench.settle().await?;
     let begin = Instant::now();
     let pids = [cluster.members[leader].pid()];
     let returned = return_to(&mut cluster, leader, follower);

@@ -14,6 +14,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::cluster::{Cluster, Setup};
+use crate::disk::Disk;
 use crate::load::{self, Load, Shape};
 use crate::options::{Kind, Options, Suite};
 use crate::process::Resident;
@@ -39,6 +40,7 @@ struct Bench<'a> {
     options: &'a Options,
     programs: Programs,
     results: Results,
+    disk: Disk,
 }
 
 /// Runs the suite that is asked for; its tables.
@@ -47,6 +49,7 @@ pub(crate) async fn run(options: &Options) -> Result<String> {
         options,
         programs: Programs::find(options)?,
         results: Results::default(),
+        disk: Disk::default(),
     };
     let rows: &[table::Row] = match options.suite {
         Suite::Single => single::run(&mut bench).await.map(|()| &single::ROWS[..]),
@@ -89,8 +92,14 @@ fn head(options: &Options) -> String {
 }
 
 impl Bench<'_> {
-    async fn start(&self, kind: Kind, setup: &Setup) -> Result<Cluster> {
+    async fn start(&mut self, kind: Kind, setup: &Setup) -> Result<Cluster> {
+        self.settle().await?;
         Cluster::start(kind, &self.programs, self.options, setup).await
+    }
+
+    /// Waits until the disk is as fast as it was.
+    async fn settle(&mut self) -> Result<()> {
+        self.disk.settle(&self.options.fresh_dir()?).await
     }
 
     /// Measures a load, and the memory after it.

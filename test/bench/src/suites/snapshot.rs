@@ -53,6 +53,7 @@ async fn run_one(kind: Kind, bench: &mut Bench<'_>) -> Result<()> {
     let cluster = bench.start(kind, &Setup::default()).await?;
     let targets = cluster.targets();
     fill(&targets, bench.options.keys).await?;
+    bench.settle().await?;
     let pids = cluster.pids();
     let calm = Load {
         targets: &targets,

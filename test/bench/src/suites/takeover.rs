@@ -40,6 +40,7 @@ pub(super) async fn run(bench: &mut Bench<'_>) -> Result<()> {
     let mut dir = filled(bench).await.context("the directory to take over")?;
     for kind in [Kind::Reference, Kind::Ours] {
         for title in [FIRST, SECOND] {
+            bench.settle().await?;
             let begin = Instant::now();
             let (programs, options) = (&bench.programs, bench.options);
             let started = Cluster::start_in(dir, kind, programs, options, &Setup::default()).await;
@@ -59,7 +60,7 @@ pub(super) async fn run(bench: &mut Bench<'_>) -> Result<()> {
 }
 
 /// A directory with so many megabytes of keys and values.
-async fn filled(bench: &Bench<'_>) -> Result<TempDir> {
+async fn filled(bench: &mut Bench<'_>) -> Result<TempDir> {
     let cluster = bench.start(Kind::Reference, &Setup::default()).await?;
     let load = Load {
         targets: &cluster.targets(),
