@@ -236,10 +236,11 @@ fn serve(mut server: Server, settings: &Settings, log: &Logger) -> ExitCode {
             "received signal; shutting down",
             fields!["signal" => message],
         ),
-        None => log.info(
-            "this member was removed from the cluster; shutting down",
-            &[],
-        ),
+        None => {
+            let error = "the member has been permanently removed from the cluster";
+            log.warn("server error", fields!["error" => error]);
+            log.warn("data-dir used by this member must be removed", &[]);
+        }
     }
     let fields = fields![
         "name" => settings.text("name"),

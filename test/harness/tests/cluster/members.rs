@@ -72,6 +72,8 @@ fn a_member_is_replaced() {
     // Those who vote tell it to end; without their word it would stay for a minute.
     let ended = cluster[gone].wait(Duration::from_secs(40)).unwrap();
     assert_eq!(ended.code(), Some(0), "{}", cluster[gone].log_end());
+    let advice = "\"msg\":\"data-dir used by this member must be removed\"";
+    assert!(cluster[gone].has_logged(advice).unwrap());
     let left: Vec<usize> = (0..4).filter(|place| *place != gone).collect();
     let acknowledged = {
         load.advance(20);

@@ -96,6 +96,10 @@ fn a_downgrade_is_prepared() {
         "{again}"
     );
     version("3.6.0", "3.6.0");
+    let ready = "\"msg\":\"The server is ready to downgrade\"";
+    for member in ALL {
+        assert!(cluster[member].has_logged(ready).unwrap(), "{member}");
+    }
     ctl::run(&endpoints, &["put", "k", "v"]).unwrap();
     ctl::run(&endpoints, &["downgrade", "cancel"]).unwrap();
     version("3.7.0", "3.7.0");

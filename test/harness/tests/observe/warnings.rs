@@ -1,9 +1,9 @@
 //! What a member warns of that its clients have caused.
 
 use anyhow::{Context as _, Result, ensure};
-use harness::Member;
+use harness::{Member, ctl};
 
-use crate::client::{connect, put, until};
+use crate::client::{connect, page, put, until};
 
 /// A request that the limit refuses is told with its size, the limit and the user.
 #[tokio::test]
@@ -28,4 +28,67 @@ async fn large_requests() -> Result<()> {
         ensure!(member.has_logged(part)?, "{part}\n{}", member.log_end());
     }
     Ok(())
+}
+
+/// Who changes users and roles is found in the log of every member, and why it is not healthy; the
+/// words are etcd's. No password is among them.
+#[tokio::test]
+async fn what_operators_look_for() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let member = Member::start(dir.path(), &["--quota-backend-bytes=2000000"])?;
+    let endpoint = [member.endpoint()];
+    let lines: [(&[&str], &str); 12] = [
+        (&["role", "add", "reader"], "created a role"),
+        (
+            &["role", "grant-permission", "reader", "read", "a", "b"],
+            "granted/updated a permission to a user",
+        ),
+        (
+            &["role", "revoke-permission", "reader", "a", "b"],
+            "revoked a permission on range",
+        ),
+        (&["user", "add", "somebody:hidden1"], "added a user"),
+        (
+            &["user", "grant-role", "somebody", "reader"],
+            "granted a role to a user",
+        ),
+        (
+            &["user", "revoke-role", "somebody", "reader"],
+            "revoked a role from a user",
+        ),
+        (&["user", "delete", "somebody"], "deleted a user"),
+        (&["role", "delete", "reader"], "deleted a role"),
+        (&["user", "add", "root:hidden2"], "added a user"),
+        (
+            &["user", "grant-role", "root", "root"],
+            "granted a role to a user",
+        ),
+        (&["auth", "enable"], "enabled authentication"),
+        (
+            &["auth", "disable", "--user=root:hidden2"],
+            "disabled authentication",
+        ),
+    ];
+    for (line, told) in lines {
+        ctl::run(&endpoint, line)?;
+        let told = format!("\"msg\":\"{told}\"");
+        until(&told, async || member.has_logged(&told)).await?;
+    }
+    ensure!(!member.has_logged("hidden")?, "{}", member.log_end());
+
+    let client = connect(&member.endpoint()).await?;
+    let value = "v".repeat(500_000);
+    let full = "\"msg\":\"message exceeded backend quota; raising alarm\"";
+    for n in 0..10 {
+        if client.put(put(&format!("key{n}"), &value)).await.is_err() {
+            break;
+        }
+    }
+    until(full, async || member.has_logged(full)).await?;
+    let unhealthy = "\"msg\":\"serving /health false due to an alarm\"";
+    until(unhealthy, async || {
+        page(member.port(), "/health").await?;
+        member.has_logged(unhealthy)
+    })
+    .await
 }

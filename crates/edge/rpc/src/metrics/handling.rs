@@ -46,11 +46,11 @@ impl Timing {
         let name = format!("/{}/{}", method.service, method.name);
         let (took, limit) = (format!("{took:?}"), format!("{limit:?}"));
         tracing::warn!(
-            method = name,
-            took,
+            "time spent" = took,
+            "response type" = name,
             "expected-duration" = limit,
             code = code.name(),
-            "a call took too long"
+            "request stats"
         );
     }
 }

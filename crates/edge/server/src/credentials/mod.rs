@@ -7,6 +7,7 @@
 mod compare;
 mod es512;
 mod jwt;
+pub(crate) mod news;
 mod options;
 mod passwords;
 mod sec1;

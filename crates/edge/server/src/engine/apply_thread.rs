@@ -87,6 +87,12 @@ impl ApplyThread {
                         self.store.push(StoreInput::Snapshot(message));
                     }
                     ApplyInput::Install(mark) => {
+                        tracing::info!(
+                            "current-applied-index" = self.apply.applied().0,
+                            "incoming-leader-snapshot-index" = mark.index.0,
+                            "incoming-leader-snapshot-term" = mark.term.0,
+                            "applying snapshot"
+                        );
                         self.engine.meters().installing(true);
                         self.install(&mark);
                         self.engine.meters().installing(false);
@@ -112,6 +118,9 @@ impl ApplyThread {
             let outcome =
                 outcome.unwrap_or_else(|fault| fatal("an entry cannot be applied", &fault));
             self.publish(&outcome, &mut report);
+            if outcome.auth_changed {
+                crate::credentials::news::tell(entry);
+            }
             if let Some(op) = Op::of_entry(entry) {
                 let end = Instant::now();
                 let succeeded = self.count(op, &outcome);
@@ -258,7 +267,12 @@ impl ApplyThread {
         });
         self.raft.push(RaftInput::Stored(mark.index, mark.term));
         self.engine.received();
-        tracing::info!("snapshot-index" = mark.index.0, "applied snapshot");
+        tracing::info!(
+            "current-applied-index" = mark.index.0,
+            "incoming-leader-snapshot-index" = mark.index.0,
+            "incoming-leader-snapshot-term" = mark.term.0,
+            "applied snapshot"
+        );
     }
 
     fn publish_members(&self) {

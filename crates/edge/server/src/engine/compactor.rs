@@ -1,7 +1,7 @@
 //! Automatic compaction: by age or by number of revisions.
 
 use std::collections::VecDeque;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use proto::etcdserverpb::{CompactionRequest, InternalRaftRequest};
 
@@ -33,7 +33,8 @@ pub(super) async fn run(handle: Handle, policy: CompactionPolicy) {
 async fn by_revision(handle: &Handle, keep: i64) {
     loop {
         tokio::time::sleep(REVISION_INTERVAL).await;
-        compact(handle, handle.engine().reader().revisions().current - keep).await;
+        let revision = handle.engine().reader().revisions().current - keep;
+        compact(handle, "revision", revision).await;
     }
 }
 
@@ -51,14 +52,14 @@ async fn by_period(handle: &Handle, period: Duration) {
             samples.pop_front();
         }
         if samples.len() as u128 == needed && steps_since >= SAMPLES_PER_PERIOD {
-            compact(handle, samples[0]).await;
+            compact(handle, "periodic", samples[0]).await;
             steps_since = 0;
         }
     }
 }
 
 /// Compacts on the leader; a refusal only means that it was done already.
-async fn compact(handle: &Handle, revision: i64) {
+async fn compact(handle: &Handle, kind: &str, revision: i64) {
     let engine = handle.engine();
     let is_leader = engine.status().leader() == engine.member_id();
     if !is_leader || revision <= engine.reader().revisions().compacted.max(0) {
@@ -71,11 +72,13 @@ async fn compact(handle: &Handle, revision: i64) {
         }),
         ..InternalRaftRequest::default()
     };
+    tracing::info!(revision, "starting auto {kind} compaction");
+    let begin = Instant::now();
     match handle.propose(request).await {
-        Ok(applied) if applied.result.is_ok() => {
-            tracing::info!(revision, "completed auto compaction");
+        Ok(_) => {
+            let took = begin.elapsed();
+            tracing::info!(revision, ?took, "completed auto {kind} compaction");
         }
-        Ok(_) => {}
-        Err(error) => tracing::warn!(revision, %error, "failed auto compaction"),
+        Err(error) => tracing::warn!(revision, %error, "failed auto {kind} compaction"),
     }
 }

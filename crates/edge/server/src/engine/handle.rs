@@ -58,6 +58,12 @@ struct Waiter {
     purpose: Purpose,
 }
 
+impl Waiter {
+    fn is_read(&self) -> bool {
+        matches!(self.purpose, Purpose::Read)
+    }
+}
+
 /// What somebody waits for.
 #[derive(Clone, Copy, Debug)]
 enum Purpose {
@@ -354,6 +360,13 @@ async fn sweep(local: Rc<Local>) {
         let now = Instant::now();
         let late = |_: &RequestId, waiter: &mut Waiter| waiter.deadline <= now;
         let expired: Vec<_> = local.waiting.borrow_mut().extract_if(late).collect();
+        if expired.iter().any(|(_, waiter)| waiter.is_read()) {
+            let timeout = local.engine.limits().request_timeout;
+            tracing::warn!(
+                ?timeout,
+                "timed out waiting for read index response (local node might have slow network)"
+            );
+        }
         for (_, waiter) in expired {
             let error = local.timeout_error(&waiter);
             // The caller may have gone away.

@@ -9,7 +9,8 @@ use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use auth::Who;
-use notation::duration;
+use notation::{duration, size};
+use proto::error::Error;
 use proto::etcdserverpb::alarm_request::AlarmAction;
 use proto::etcdserverpb::{
     AlarmRequest, AlarmType, InternalRaftRequest, LeaseCheckpoint, LeaseCheckpointRequest,
@@ -228,9 +229,12 @@ async fn raise_alarm_when_told(handle: Handle) {
             alarm: Some(alarm),
             ..InternalRaftRequest::default()
         };
+        let quota = handle.engine().limits().quota_bytes.unwrap_or_default();
         tracing::warn!(
-            "quota-bytes" = handle.engine().limits().quota_bytes,
-            "database space exceeded: raising the NOSPACE alarm"
+            "quota-size-bytes" = quota,
+            "quota-size" = size::human(quota),
+            error = Error::NoSpace.text(),
+            "message exceeded backend quota; raising alarm"
         );
         insist(&handle, request).await;
     }

@@ -117,7 +117,7 @@ impl LogThread {
     fn tidy_up(&mut self, release: Option<Index>, purge: Option<usize>) {
         if let Some(index) = release {
             self.wal.release(index);
-            tracing::info!("snapshot-index" = index.0, "saved snapshot");
+            tracing::info!("snapshot-index" = index.0, "saved snapshot to disk");
         }
         let Some(keep) = purge else { return };
         match wal::purge(&*self.dir, keep) {

@@ -12,6 +12,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use cluster::Membership;
 use convert::Outline;
+use notation::size;
 use raft::Message;
 use store::{Bucket, Snapshot};
 use tokio::sync::mpsc;
@@ -87,7 +88,7 @@ pub(super) fn begin(engine: &Engine, message: Message, view: Snapshot) {
 
 /// Makes the database while the transport takes it, which reports how that went.
 fn send(engine: &Engine, message: Message, view: &Snapshot) -> Result<(), OutgoingError> {
-    let (begin, to) = (Instant::now(), message.to);
+    let (begin, from, to) = (Instant::now(), message.from, message.to);
     let unsent = || engine.snapshot_sent(to, false);
     let (message, outline) = head(engine, message, view).inspect_err(|_| unsent())?;
     let Some(peers) = engine.peers() else {
@@ -95,7 +96,15 @@ fn send(engine: &Engine, message: Message, view: &Snapshot) -> Result<(), Outgoi
         return Ok(());
     };
     let (taken, pieces) = mpsc::channel(PIECES_AHEAD);
-    let len = outline.bytes();
+    let (len, index) = (outline.bytes(), view.consistent_index().0.0);
+    tracing::info!(
+        %from,
+        %to,
+        "snapshot-index" = index,
+        bytes = len,
+        size = size::human(len),
+        "sending merged snapshot"
+    );
     peers.send_snapshot(message, Database { len, pieces });
     let mut pieces = Pieces::new(PIECE_BYTES, |piece| {
         let given = taken.blocking_send(piece);
@@ -104,11 +113,13 @@ fn send(engine: &Engine, message: Message, view: &Snapshot) -> Result<(), Outgoi
     convert::stream(view, outline, &mut pieces, &mut rests())?;
     pieces.finish()?;
     tracing::info!(
+        %from,
         %to,
-        "snapshot-index" = view.consistent_index().0.0,
+        "snapshot-index" = index,
         bytes = len,
+        size = size::human(len),
         took = ?begin.elapsed(),
-        "made a database snapshot for a member that lags"
+        "sent merged snapshot"
     );
     Ok(())
 }

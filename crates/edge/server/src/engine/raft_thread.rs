@@ -91,9 +91,7 @@ impl RaftThread {
         while inbox.take(&mut batch, Some(next_tick)) {
             self.handle(&mut batch);
             let now = Instant::now();
-            if now.saturating_duration_since(next_tick) > self.tick && self.engine.is_leader() {
-                self.engine.meters().heartbeat_late();
-            }
+            self.watch_heartbeat(now.saturating_duration_since(next_tick));
             while next_tick <= now {
                 self.member.handle(Input::Tick);
                 next_tick += self.tick;
@@ -103,6 +101,22 @@ impl RaftThread {
             }
             self.carry_out(&mut answers);
         }
+    }
+
+    /// Tells of a heartbeat to others that is late by more than the time between two.
+    fn watch_heartbeat(&self, late: Duration) {
+        let is_led = self.engine.is_leader() && !self.engine.status().is_sole_leader();
+        if late <= self.tick || !is_led {
+            return;
+        }
+        self.engine.meters().heartbeat_late();
+        tracing::warn!(
+            "heartbeat-interval" = ?self.tick,
+            "expected-duration" = ?(self.tick * 2),
+            "exceeded-duration" = ?(late - self.tick),
+            "leader failed to send out heartbeat on time; took too long, leader is overloaded \
+             likely from slow disk"
+        );
     }
 
     /// Passes a batch to the machine, neighbouring requests of a kind together.

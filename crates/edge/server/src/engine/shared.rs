@@ -207,6 +207,7 @@ impl Engine {
 
     /// Asks the store to reclaim all garbage soon; returns at once.
     pub fn defragment(&self) {
+        tracing::info!("starting defragment");
         self.0.store.push(StoreInput::ReclaimAll);
     }
 

@@ -87,17 +87,18 @@ async fn unhealthy(handle: &Handle, query: &[(String, String)]) -> Option<String
             _ => "UNKNOWN",
         };
         if !has("exclude", name) {
+            tracing::warn!(alarm = name, "serving /health false due to an alarm");
             return Some(format!("ALARM {name}"));
         }
     }
     let serializable = has("serializable", "true");
     if !serializable && engine.status().leader().is_none() {
+        tracing::warn!("serving /health false; no leader");
         return Some("RAFT NO LEADER".to_owned());
     }
-    read(handle, !serializable)
-        .await
-        .err()
-        .map(|error| format!("RANGE ERROR:{error}"))
+    let error = read(handle, !serializable).await.err()?;
+    tracing::warn!(error, "serving /health false; Range fails");
+    Some(format!("RANGE ERROR:{error}"))
 }
 
 async fn checks(

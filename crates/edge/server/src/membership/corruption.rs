@@ -155,7 +155,7 @@ async fn check_compactions(handle: &Handle, checked: i64) -> i64 {
         if !corrupt.is_empty() {
             tracing::error!(
                 revision = own.hash_revision,
-                "found different hash values at a compaction"
+                "Detected compaction hash mismatch"
             );
             for id in corrupt {
                 raise(handle, id).await;

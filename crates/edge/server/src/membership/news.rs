@@ -80,4 +80,17 @@ fn version(local: MemberId, before: &Membership, after: &Membership) {
         ),
     }
     tracing::info!("cluster-version" = %shown, "enabled capabilities for version");
+    if from.is_none() {
+        return;
+    }
+    // What is stored follows the cluster's version with the same entry.
+    tracing::info!("new-storage-version" = %to, "updated storage version");
+    let downgrade = after.downgrade();
+    if downgrade.enabled && downgrade.target_version.parse() == Ok(to) {
+        tracing::info!(
+            "target-version" = %to,
+            "server-version" = proto::limits::SERVER_VERSION,
+            "The server is ready to downgrade"
+        );
+    }
 }

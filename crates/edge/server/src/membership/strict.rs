@@ -16,13 +16,13 @@ pub(crate) fn may_add(handle: &Handle, is_learner: bool) -> Result<(), Error> {
     }
     let membership = handle.engine().membership();
     if !is_learner && !membership.may_add_voter() {
-        return Err(refused("add", Error::MemberNotEnoughStarted));
+        return Err(refused(handle, Refused::TooFew("add")));
     }
     let engine = handle.engine();
     let connected = |id| engine.is_connected(id);
     match membership.is_fully_connected(engine.member_id(), connected) {
         true => Ok(()),
-        false => Err(refused("add", Error::Unhealthy)),
+        false => Err(refused(handle, Refused::Add)),
     }
 }
 
@@ -33,7 +33,7 @@ pub(crate) fn may_remove(handle: &Handle, id: MemberId) -> Result<(), Error> {
     let engine = handle.engine();
     let membership = engine.membership();
     if !membership.may_remove(id) {
-        return Err(refused("remove", Error::MemberNotEnoughStarted));
+        return Err(refused(handle, Refused::TooFew("remove")));
     }
     let is_learner = membership
         .member(id)
@@ -45,7 +45,7 @@ pub(crate) fn may_remove(handle: &Handle, id: MemberId) -> Result<(), Error> {
     let connected = |id| engine.is_connected(id);
     match membership.may_lose_connected(engine.member_id(), connected) {
         true => Ok(()),
-        false => Err(refused("remove", Error::Unhealthy)),
+        false => Err(refused(handle, Refused::Remove)),
     }
 }
 
@@ -70,7 +70,7 @@ pub(crate) async fn may_promote(handle: &Handle, id: MemberId) -> Result<(), Err
         return Err(Error::LearnerNotReady);
     }
     if handle.engine().limits().strict_reconfig && !membership.may_promote() {
-        return Err(refused("promote", Error::MemberNotEnoughStarted));
+        return Err(refused(handle, Refused::TooFew("promote")));
     }
     Ok(())
 }
@@ -87,12 +87,39 @@ fn is_in_sync(learner: u64, leader: u64) -> bool {
     u128::from(learner) * 100 >= u128::from(leader) * u128::from(IN_SYNC_PERCENT)
 }
 
-fn refused(change: &str, error: Error) -> Error {
-    tracing::warn!(
-        change,
-        error = error.text(),
-        "rejecting a change of the membership"
-    );
+/// Why a change would put the quorum at risk.
+#[derive(Clone, Copy, Debug)]
+enum Refused {
+    /// After an addition, removal or promotion too few voters would have started.
+    TooFew(&'static str),
+    /// An addition, while this member does not reach a majority.
+    Add,
+    /// A removal, after which this member would not reach a majority.
+    Remove,
+}
+
+/// Says so in the words that operators look for.
+fn refused(handle: &Handle, why: Refused) -> Error {
+    let (told, error) = match why {
+        Refused::TooFew(change) => (
+            format!("rejecting member {change} request; not enough healthy members"),
+            Error::MemberNotEnoughStarted,
+        ),
+        Refused::Add => (
+            "rejecting member add request; local member has not been connected to majority peers, \
+             reconfigure breaks active quorum"
+                .to_owned(),
+            Error::Unhealthy,
+        ),
+        Refused::Remove => (
+            "rejecting member remove request; local member has not been connected to all peers, \
+             reconfigure breaks active quorum"
+                .to_owned(),
+            Error::Unhealthy,
+        ),
+    };
+    let member = handle.engine().member_id();
+    tracing::warn!("local-member-id" = %member, error = error.text(), "{told}");
     error
 }
 
