@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use certificates::{Authority, Files, Wish};
+use certificates::{Authority, Files, Wish, replace};
 use tls::{ClientFiles, ClientTls, HandshakeError, Pair, ServerFiles, ServerTls, Versions};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
 
@@ -61,6 +61,11 @@ impl World {
 /// The name by which the server knows the client, or why one of them refuses.
 async fn shake(server: ServerFiles, client: ClientFiles) -> Result<String, String> {
     let server = ServerTls::new(server).unwrap();
+    shake_again(&server, client).await
+}
+
+/// The same at a server that has been there before.
+async fn shake_again(server: &ServerTls, client: ClientFiles) -> Result<String, String> {
     let client = ClientTls::new(client).unwrap();
     let (near, far) = duplex(1 << 16);
     let accepting = async {
@@ -123,6 +128,41 @@ async fn strangers_are_refused() {
     };
     let client = world.client(&world.authority, &ALICE);
     assert!(shake(itself, client).await.is_err());
+}
+
+/// The list is looked up for the old form as well, as it is in its file now.
+#[tokio::test]
+async fn revoked_ones_are_refused() {
+    let world = World::new();
+    let bob = Wish {
+        common_name: "bob",
+        serial: 0x00ff_1234,
+        ..ALICE
+    };
+    let crl = world.dir.path().join("crl");
+    let revoke = |serials: &[u64]| replace(&crl, &world.authority.revoke(serials).unwrap());
+    for version in ["TLS1.2", "TLS1.3"] {
+        revoke(&[ALICE.serial]).unwrap();
+        let server = ServerTls::new(ServerFiles {
+            crl: Some(crl.clone()),
+            versions: Versions::parse(version, version).unwrap(),
+            ..world.server()
+        });
+        let server = server.unwrap();
+        let enter = async |wish| {
+            let client = world.client(&world.authority, wish);
+            shake_again(&server, client).await
+        };
+        let revoked = "transport: certificate serial 07 revoked";
+        assert_eq!(enter(&ALICE).await.unwrap_err(), revoked);
+        assert_eq!(enter(&bob).await, Ok("bob".to_owned()));
+        revoke(&[ALICE.serial, bob.serial]).unwrap();
+        let revoked = "transport: certificate serial 00ff1234 revoked";
+        assert_eq!(enter(&bob).await.unwrap_err(), revoked);
+        revoke(&[bob.serial]).unwrap();
+        assert_eq!(enter(&ALICE).await, Ok("alice".to_owned()));
+        assert_eq!(enter(&bob).await.unwrap_err(), revoked);
+    }
 }
 
 /// It names no hosts: only who does not ask for names connects to whoever shows one.
