@@ -1,18 +1,18 @@
 //! The streams by which a peer sends to us: we dial, and read the answer's endless body.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use hyper::body::Incoming;
-use peer::{FrameError, Framing, StreamReader};
+use peer::{Framing, StreamReader};
 use rpc::ListenAddress;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::body::RequestBody;
 use crate::client::ClientError;
+use crate::failure::{Failure, chain};
 use crate::handshake::{self, RAFT_TO, id_value};
 use crate::peers::{Peer, StreamKind};
 use crate::session::{Session, next_piece, read_body};
@@ -26,41 +26,6 @@ const REDIAL_MAX: Duration = Duration::from_millis(500);
 const LASTING: Duration = Duration::from_secs(5);
 /// What is read of a refusal.
 const REFUSAL_BYTES_MAX: usize = 4096;
-
-/// Why a stream is not, or not any more.
-#[derive(Debug, thiserror::Error)]
-enum StreamError {
-    #[error("the member has no peer URL that can be used")]
-    NoUrl,
-    #[error(transparent)]
-    Client(#[from] ClientError),
-    #[error("the member refuses with status {status}: {text}")]
-    Status { status: StatusCode, text: String },
-    #[error("the member says that this one was removed from the cluster")]
-    Removed,
-    #[error("the member is too old for this stream")]
-    Unsupported,
-    #[error("nothing came for {0:?}")]
-    Silent(Duration),
-    #[error("the member has closed the stream")]
-    Closed,
-    #[error(transparent)]
-    Frame(#[from] FrameError),
-    #[error("cannot build the request")]
-    Request(#[from] http::Error),
-}
-
-impl StreamError {
-    /// Whether nobody listens at the URL, on a host that is there to say so.
-    fn is_refused(&self) -> bool {
-        match self {
-            Self::Client(ClientError::Connect { source, .. }) => {
-                source.kind() == io::ErrorKind::ConnectionRefused
-            }
-            _ => false,
-        }
-    }
-}
 
 /// Keeps a stream of one kind open for as long as it is polled.
 pub(crate) async fn keep_reading(shared: Arc<Shared>, peer: Arc<Peer>, kind: StreamKind) {
@@ -76,10 +41,10 @@ pub(crate) async fn keep_reading(shared: Arc<Shared>, peer: Arc<Peer>, kind: Str
             Ok(never) => match never {},
             Err(error) => error,
         };
-        if matches!(error, StreamError::Removed) {
+        if matches!(error, Failure::Removed) {
             shared.removed(peer.id);
         }
-        if matches!(error, StreamError::Frame(_)) {
+        if matches!(error, Failure::Frame(_)) {
             peer.meters.received_failures.inc();
             tracing::warn!(peer = %peer.id, stream = kind.name(), %error, "closed a stream");
         }
@@ -95,18 +60,6 @@ pub(crate) async fn keep_reading(shared: Arc<Shared>, peer: Arc<Peer>, kind: Str
     }
 }
 
-/// An error with what has caused it.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
-}
-
 enum Never {}
 
 struct Reading<'a> {
@@ -117,8 +70,8 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     /// Opens the stream and reads it to its end, which is always an error.
-    async fn once(&self) -> Result<Never, StreamError> {
-        let url = self.peer.urls.pick().ok_or(StreamError::NoUrl)?;
+    async fn once(&self) -> Result<Never, Failure> {
+        let url = self.peer.urls.pick().ok_or(Failure::NoUrl)?;
         let opened = self.open(&url).await;
         let (_session, body) = opened.inspect_err(|_| self.peer.urls.failed(&url))?;
         self.peer.connected();
@@ -126,11 +79,12 @@ impl Reading<'_> {
     }
 
     /// The session has to live as long as the body.
-    async fn open(&self, url: &ListenAddress) -> Result<(Session, Incoming), StreamError> {
+    async fn open(&self, url: &ListenAddress) -> Result<(Session, Incoming), Failure> {
         let config = &self.shared.config;
         let mut session = Session::open(&config.connector, url, config.dial_timeout).await?;
         let path = format!("/raft/stream/{}/{}", self.kind.name(), config.local);
-        let mut request = Request::get(path).body(RequestBody::Full(Bytes::new()))?;
+        let request = Request::get(path).body(RequestBody::Full(Bytes::new()));
+        let mut request = request.map_err(ClientError::from)?;
         *request.headers_mut() = self.shared.credentials.headers();
         request
             .headers_mut()
@@ -141,23 +95,25 @@ impl Reading<'_> {
             StatusCode::OK if handshake::has_streams(response.headers()) => {
                 Ok((session, response.into_body()))
             }
-            StatusCode::OK => Err(StreamError::Unsupported),
-            StatusCode::GONE => Err(StreamError::Removed),
+            StatusCode::OK => Err(Failure::Unsupported),
+            StatusCode::GONE => Err(Failure::Removed),
             status => {
                 let body = read_body(response.into_body(), REFUSAL_BYTES_MAX);
-                Err(refusal(status, self.within(body).await))
+                // As far as there is a text.
+                let text = self.within(body).await.and_then(|text| Ok(text?));
+                Err(Failure::refusal(status, &text.unwrap_or_default()))
             }
         }
     }
 
     /// Waits as long as a stream may be silent.
-    async fn within<T>(&self, coming: impl Future<Output = T>) -> Result<T, StreamError> {
+    async fn within<T>(&self, coming: impl Future<Output = T>) -> Result<T, Failure> {
         let limit = self.shared.config.read_timeout;
         let came = timeout(limit, coming).await;
-        came.map_err(|_| StreamError::Silent(limit))
+        came.map_err(|_| Failure::Silent(limit))
     }
 
-    async fn read(&self, mut body: Incoming) -> Result<Never, StreamError> {
+    async fn read(&self, mut body: Incoming) -> Result<Never, Failure> {
         let framing = match self.kind {
             StreamKind::Messages => Framing::Messages,
             StreamKind::Appends => Framing::Appends {
@@ -168,7 +124,7 @@ impl Reading<'_> {
         let mut reader = StreamReader::new(framing);
         loop {
             let piece = self.within(next_piece(&mut body)).await?;
-            let piece = piece.ok_or(StreamError::Closed)??;
+            let piece = piece.ok_or(Failure::Closed)??;
             self.peer.meters.received_bytes.inc_by(piece.len() as u64);
             reader.push(&piece);
             while let Some(message) = reader.next_message()? {
@@ -179,16 +135,4 @@ impl Reading<'_> {
             }
         }
     }
-}
-
-/// The text of a refusal, as far as it is one.
-fn refusal(
-    status: StatusCode,
-    text: Result<Result<Bytes, ClientError>, StreamError>,
-) -> StreamError {
-    let text = match text {
-        Ok(Ok(text)) => String::from_utf8_lossy(&text).trim_end().to_owned(),
-        _ => String::new(),
-    };
-    StreamError::Status { status, text }
 }

@@ -16,6 +16,7 @@ mod config;
 mod connect;
 mod convert;
 mod dial;
+mod failure;
 mod handshake;
 mod liveness;
 mod metrics;

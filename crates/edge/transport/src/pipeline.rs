@@ -5,16 +5,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Request, StatusCode};
+use http::{HeaderValue, Request};
 use peer::encode_message;
 use rpc::ListenAddress;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use crate::body::RequestBody;
-use crate::client::ClientError;
 use crate::convert::to_wire;
-use crate::dial::chain;
+use crate::failure::{Failure, chain, posted};
 use crate::peers::Peer;
 use crate::queue::QueueReceiver;
 use crate::session::{Session, read_body};
@@ -25,20 +24,6 @@ pub(crate) const WORKERS: usize = 4;
 /// How long a post may take.
 const POST_TIMEOUT: Duration = Duration::from_secs(10);
 const ANSWER_BYTES_MAX: usize = 4096;
-
-#[derive(Debug, thiserror::Error)]
-enum PostError {
-    #[error("the member has no peer URL that can be used")]
-    NoUrl,
-    #[error(transparent)]
-    Client(#[from] ClientError),
-    #[error("the member refuses with status {status}: {text}")]
-    Status { status: StatusCode, text: String },
-    #[error("the member says that this one was removed from the cluster")]
-    Removed,
-    #[error("no answer within {POST_TIMEOUT:?}")]
-    TimedOut,
-}
 
 /// One of the workers that share a peer's queue; ends with the queue.
 pub(crate) async fn post(shared: Arc<Shared>, peer: Arc<Peer>, posts: Arc<Mutex<QueueReceiver>>) {
@@ -65,14 +50,14 @@ impl Worker {
     async fn post(&mut self, body: Bytes) {
         let len = body.len() as u64;
         let sent = timeout(POST_TIMEOUT, self.try_post(body)).await;
-        match sent.unwrap_or(Err(PostError::TimedOut)) {
+        match sent.unwrap_or(Err(Failure::TimedOut(POST_TIMEOUT))) {
             Ok(()) => {
                 self.peer.meters.sent_bytes.inc_by(len);
                 self.peer.connected();
             }
             Err(error) => {
                 self.session = None;
-                if matches!(error, PostError::Removed) {
+                if matches!(error, Failure::Removed) {
                     self.shared.removed(self.peer.id);
                 }
                 self.peer.lost("pipeline", &chain(&error));
@@ -81,7 +66,7 @@ impl Worker {
         }
     }
 
-    async fn try_post(&mut self, body: Bytes) -> Result<(), PostError> {
+    async fn try_post(&mut self, body: Bytes) -> Result<(), Failure> {
         // A connection that was kept may have been closed meanwhile: that is nobody's fault.
         if let Some((session, url)) = self.session.take()
             && session.is_open()
@@ -89,7 +74,7 @@ impl Worker {
         {
             return Ok(());
         }
-        let url = self.peer.urls.pick().ok_or(PostError::NoUrl)?;
+        let url = self.peer.urls.pick().ok_or(Failure::NoUrl)?;
         let config = &self.shared.config;
         let opened = Session::open(&config.connector, &url, config.dial_timeout).await;
         let session = opened.inspect_err(|_| self.peer.urls.failed(&url))?;
@@ -101,7 +86,7 @@ impl Worker {
         mut session: Session,
         url: ListenAddress,
         body: Bytes,
-    ) -> Result<(), PostError> {
+    ) -> Result<(), Failure> {
         let mut request = Request::new(RequestBody::Full(body));
         *request.method_mut() = http::Method::POST;
         *request.uri_mut() = http::Uri::from_static("/raft");
@@ -113,16 +98,8 @@ impl Worker {
         let response = session.send(request).await?;
         let status = response.status();
         let text = read_body(response.into_body(), ANSWER_BYTES_MAX).await?;
-        match status {
-            StatusCode::NO_CONTENT => {
-                self.session = Some((session, url));
-                Ok(())
-            }
-            StatusCode::FORBIDDEN => Err(PostError::Removed),
-            status => Err(PostError::Status {
-                status,
-                text: String::from_utf8_lossy(&text).trim_end().to_owned(),
-            }),
-        }
+        posted(status, &text)?;
+        self.session = Some((session, url));
+        Ok(())
     }
 }

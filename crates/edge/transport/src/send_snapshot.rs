@@ -6,16 +6,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Request, StatusCode};
+use http::{HeaderValue, Request};
 use peer::snapshot_head;
 use raft::Message;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::body::RequestBody;
-use crate::client::ClientError;
 use crate::convert::to_wire;
-use crate::dial::chain;
+use crate::failure::{Failure, chain, posted};
 use crate::peers::Peer;
 use crate::session::{Session, read_body};
 use crate::shared::Shared;
@@ -27,24 +26,6 @@ const STALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long the peer may take to make the snapshot durable.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(300);
 const ANSWER_BYTES_MAX: usize = 4096;
-
-#[derive(Debug, thiserror::Error)]
-enum SendError {
-    #[error("the member has no peer URL that can be used")]
-    NoUrl,
-    #[error(transparent)]
-    Client(#[from] ClientError),
-    #[error("the member refuses with status {status}: {text}")]
-    Status { status: StatusCode, text: String },
-    #[error("the member says that this one was removed from the cluster")]
-    Removed,
-    #[error("the database of {len} bytes ends after {made}")]
-    Cut { len: u64, made: u64 },
-    #[error("the member takes no more")]
-    Stalled,
-    #[error("no answer within {ANSWER_TIMEOUT:?}")]
-    TimedOut,
-}
 
 /// A database that is sent as it is made.
 #[derive(Debug)]
@@ -84,7 +65,7 @@ pub(crate) async fn send(shared: Arc<Shared>, turns: Arc<Semaphore>, snapshot: S
             tracing::info!(peer = %peer.id, bytes = len, "has sent a snapshot");
         }
         Err(error) => {
-            if matches!(error, SendError::Removed) {
+            if matches!(error, Failure::Removed) {
                 shared.removed(peer.id);
             }
             let error = chain(&error);
@@ -110,8 +91,8 @@ impl Drop for Report {
     }
 }
 
-async fn try_send(shared: &Shared, snapshot: Snapshot) -> Result<(), SendError> {
-    let url = snapshot.peer.urls.pick().ok_or(SendError::NoUrl)?;
+async fn try_send(shared: &Shared, snapshot: Snapshot) -> Result<(), Failure> {
+    let url = snapshot.peer.urls.pick().ok_or(Failure::NoUrl)?;
     let config = &shared.config;
     let opened = Session::open(&config.connector, &url, config.dial_timeout).await;
     let mut session = opened.inspect_err(|_| snapshot.peer.urls.failed(&url))?;
@@ -133,7 +114,7 @@ async fn try_send(shared: &Shared, snapshot: Snapshot) -> Result<(), SendError> 
         fed = &mut feeding => {
             fed?;
             let answer = timeout(ANSWER_TIMEOUT, &mut answering).await;
-            answer.map_err(|_| SendError::TimedOut)??
+            answer.map_err(|_| Failure::TimedOut(ANSWER_TIMEOUT))??
         }
     };
     let status = response.status();
@@ -142,15 +123,8 @@ async fn try_send(shared: &Shared, snapshot: Snapshot) -> Result<(), SendError> 
         read_body(response.into_body(), ANSWER_BYTES_MAX),
     )
     .await;
-    let text = text.map_err(|_| SendError::TimedOut)??;
-    match status {
-        StatusCode::NO_CONTENT => Ok(()),
-        StatusCode::FORBIDDEN => Err(SendError::Removed),
-        status => Err(SendError::Status {
-            status,
-            text: String::from_utf8_lossy(&text).trim_end().to_owned(),
-        }),
-    }
+    let text = text.map_err(|_| Failure::TimedOut(STALL_TIMEOUT))??;
+    posted(status, &text)
 }
 
 /// Takes the database as fast as the network does, but no faster than is allowed.
@@ -158,7 +132,7 @@ async fn feed(
     pieces: mpsc::Sender<io::Result<Bytes>>,
     snapshot: Snapshot,
     bytes_per_second: Option<u64>,
-) -> Result<(), SendError> {
+) -> Result<(), Failure> {
     let started = Instant::now();
     let head = snapshot_head(&to_wire(snapshot.message));
     push(&pieces, Ok(head)).await?;
@@ -175,7 +149,7 @@ async fn feed(
     if made != len {
         // The connection must be cut: a shorter database would look whole.
         push(&pieces, Err(io::ErrorKind::UnexpectedEof.into())).await?;
-        return Err(SendError::Cut { len, made });
+        return Err(Failure::Cut { len, made });
     }
     Ok(())
 }
@@ -184,10 +158,10 @@ async fn feed(
 async fn push(
     pieces: &mpsc::Sender<io::Result<Bytes>>,
     piece: io::Result<Bytes>,
-) -> Result<(), SendError> {
+) -> Result<(), Failure> {
     let pushed = timeout(STALL_TIMEOUT, pieces.send(piece)).await;
     match pushed {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(_)) | Err(_) => Err(SendError::Stalled),
+        Ok(Err(_)) | Err(_) => Err(Failure::Stalled),
     }
 }

@@ -12,7 +12,7 @@ use rpc::{HttpBody, HttpRequest, HttpResponse, Upload, replies};
 use types::MemberId;
 
 use crate::convert::from_wire;
-use crate::dial::chain;
+use crate::failure::chain;
 use crate::handshake::{self, CLUSTER_ID, RAFT_TO, SERVER_VERSION_HEADER, id_value, parse_id};
 use crate::metrics::UNKNOWN_SENDER;
 use crate::peers::StreamKind;
