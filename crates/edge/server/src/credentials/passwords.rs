@@ -73,6 +73,15 @@ impl Pace<'_> {
     }
 }
 
+/// One of the crowd, until it is dropped.
+struct Counted(Arc<AtomicUsize>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl Passwords {
     pub(super) fn new(cost: u32) -> Self {
         Self {
@@ -131,23 +140,24 @@ impl Passwords {
         &self,
         work: impl FnOnce(&mut Pace<'_>) -> T + Send + 'static,
     ) -> Result<T, Error> {
-        let (answer, answered) = oneshot::channel();
-        let job: Job = Box::new(move |pace| {
-            if !answer.is_closed() {
-                // Whoever asked may go away meanwhile.
-                let _ = answer.send(work(pace));
-            }
-        });
         let threads = self.threads.get_or_init(|| start(&self.crowd));
         let jobs = match self.crowd.fetch_add(1, Ordering::Relaxed) {
             0 => &threads.alone,
             _ => &threads.storm,
         };
-        let sent = jobs.try_send(job);
-        if sent.is_err() {
-            self.crowd.fetch_sub(1, Ordering::Relaxed);
-        }
-        match sent {
+        let counted = Counted(Arc::clone(&self.crowd));
+        let (answer, answered) = oneshot::channel();
+        let job: Job = Box::new(move |pace| {
+            if answer.is_closed() {
+                return;
+            }
+            let outcome = work(pace);
+            // Before the answer is there: who comes next because of it comes alone.
+            drop(counted);
+            // Whoever asked may have gone away meanwhile.
+            let _ = answer.send(outcome);
+        });
+        match jobs.try_send(job) {
             Ok(()) => answered.await.map_err(|_| Error::Stopped),
             Err(TrySendError::Full(_)) => Err(Error::TooManyRequests),
             Err(TrySendError::Disconnected(_)) => Err(Error::Stopped),
@@ -202,7 +212,6 @@ fn work(receiver: &Mutex<Receiver<Job>>, crowd: &AtomicUsize) {
             Ok(job) => {
                 let since = Instant::now();
                 job(&mut Pace { crowd, since });
-                crowd.fetch_sub(1, Ordering::Relaxed);
             }
             Err(_) => return,
         }
@@ -211,10 +220,22 @@ fn work(receiver: &Mutex<Receiver<Job>>, crowd: &AtomicUsize) {
 
 #[cfg(test)]
 mod tests {
+    use std::task::{Context, Wake, Waker};
+
     use super::*;
 
     fn passwords() -> Passwords {
         Passwords::new(4)
+    }
+
+    /// Tells how many were counted when the answer came.
+    struct Heard(Arc<AtomicUsize>, SyncSender<usize>);
+
+    impl Wake for Heard {
+        fn wake(self: Arc<Self>) {
+            let Self(crowd, told) = &*self;
+            told.send(crowd.load(Ordering::Relaxed)).unwrap();
+        }
     }
 
     /// Hashes of other servers must be understood, and ours by them.
@@ -286,5 +307,20 @@ mod tests {
         let (first, second) = tokio::join!(first, second);
         assert_eq!(first, Ok((true, priority())));
         assert!(second.unwrap() > priority());
+    }
+
+    /// Who logs in one time after the other is no storm.
+    #[test]
+    fn who_has_an_answer_is_not_counted() {
+        let passwords = passwords();
+        let (told, heard) = sync_channel(1);
+        let crowd = Arc::clone(&passwords.crowd);
+        let waker = Waker::from(Arc::new(Heard(crowd, told)));
+        let (open, gate) = std::sync::mpsc::channel::<()>();
+        let mut job = Box::pin(passwords.run(move || gate.recv().is_err()));
+        let mut cx = Context::from_waker(&waker);
+        assert!(job.as_mut().poll(&mut cx).is_pending());
+        drop(open);
+        assert_eq!(heard.recv(), Ok(0));
     }
 }
