@@ -8,6 +8,7 @@ use harness::Member;
 use proto::etcdserverpb::{
     Compare, DeleteRangeRequest, RangeResponse, RequestOp, TxnRequest, compare, request_op,
 };
+use proto::limits::MAX_TXN_OPS;
 
 use crate::front::{Front, get};
 use crate::{block_on, put, read};
@@ -118,6 +119,22 @@ fn owned_keys_are_answered_by_the_proxy() -> Result<()> {
     })
 }
 
+fn operation(request: request_op::Request) -> RequestOp {
+    RequestOp {
+        request: Some(request),
+    }
+}
+
+fn is_version(key: &str, version: i64) -> Compare {
+    Compare {
+        target: compare::CompareTarget::Version.into(),
+        result: compare::CompareResult::Equal.into(),
+        key: key.to_owned().into(),
+        target_union: Some(compare::TargetUnion::Version(version)),
+        ..Compare::default()
+    }
+}
+
 /// Ranges and transactions take every key that they change.
 #[test]
 fn wide_writes_take_what_they_touch() -> Result<()> {
@@ -132,17 +149,8 @@ fn wide_writes_take_what_they_touch() -> Result<()> {
             let owner = scene.member.range(read(&inside(key), false)).await?;
             ensure!(owner.kvs.len() == 1, "{key}: {owner:?}");
         }
-        let operation = |request| RequestOp {
-            request: Some(request),
-        };
         let request = TxnRequest {
-            compare: vec![Compare {
-                target: compare::CompareTarget::Version.into(),
-                result: compare::CompareResult::Equal.into(),
-                key: "a".into(),
-                target_union: Some(compare::TargetUnion::Version(1)),
-                ..Compare::default()
-            }],
+            compare: vec![is_version("a", 1)],
             success: vec![
                 operation(request_op::Request::RequestPut(put("a", "new"))),
                 operation(request_op::Request::RequestDeleteRange(delete("b", "c"))),
@@ -162,6 +170,63 @@ fn wide_writes_take_what_they_touch() -> Result<()> {
         let refused = refused.err().map(|error| error.to_string());
         ensure!(
             refused.as_deref() == Some("etcdserver: key is not provided"),
+            "{refused:?}"
+        );
+        Ok(())
+    })
+}
+
+/// As many operations as members take, on as many keys: an owner is asked, and the comparisons count.
+#[test]
+fn full_transactions_are_taken() -> Result<()> {
+    block_on(async {
+        let scene = Scene::start(&[]).await?;
+        scene.one.put(put("k7", "old")).await?;
+        let puts = (0..MAX_TXN_OPS).map(|at| put(&format!("k{at}"), "new"));
+        let all: Vec<RequestOp> = puts
+            .map(|put| operation(request_op::Request::RequestPut(put)))
+            .collect();
+        for (versions, is_told) in [([1, 1], "old"), ([1, 0], "new")] {
+            scene.own("k7").await?;
+            let request = TxnRequest {
+                compare: vec![is_version("k7", versions[0]), is_version("k8", versions[1])],
+                success: all.clone(),
+                failure: vec![operation(request_op::Request::RequestRange(read(
+                    "k7", false,
+                )))],
+            };
+            let done = scene.other.txn(request).await?;
+            let answers = if done.succeeded { MAX_TXN_OPS } else { 1 };
+            ensure!(done.succeeded == (is_told == "new"), "{done:?}");
+            ensure!(done.responses.len() == answers, "{done:?}");
+            ensure!(told(&scene.one, "k7").await? == is_told);
+        }
+        // One key of its own, and reads.
+        scene.own("k7").await?;
+        let reads = operation(request_op::Request::RequestRange(read("k8", false)));
+        let mut own = vec![reads; MAX_TXN_OPS - 1];
+        own.push(operation(request_op::Request::RequestPut(put("k7", "own"))));
+        for (version, is_told) in [(1, "new"), (2, "own")] {
+            let request = TxnRequest {
+                compare: vec![is_version("k7", version)],
+                success: own.clone(),
+                failure: Vec::new(),
+            };
+            let done = scene.one.txn(request).await?;
+            ensure!(done.succeeded == (is_told == "own"), "{done:?}");
+            ensure!(told(&scene.one, "k7").await? == is_told);
+            let owner = scene.member.range(read("own/k7", false)).await?;
+            ensure!(owner.kvs.len() == 1, "{owner:?}");
+        }
+        // More than members take is refused in their words.
+        let request = TxnRequest {
+            success: [&all[..], &own[..1]].concat(),
+            ..TxnRequest::default()
+        };
+        let refused = scene.other.txn(request).await;
+        let refused = refused.err().map(|error| error.to_string());
+        ensure!(
+            refused.as_deref() == Some("etcdserver: too many operations in txn request"),
             "{refused:?}"
         );
         Ok(())

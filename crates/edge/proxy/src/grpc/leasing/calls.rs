@@ -7,17 +7,17 @@ use client::Client;
 use prost::Message as _;
 use proto::error::Error;
 use proto::etcdserverpb::{
-    Compare, PutRequest, RangeRequest, RangeResponse, RequestOp, TxnRequest, TxnResponse,
+    Compare, PutRequest, RangeRequest, RangeResponse, TxnRequest, TxnResponse,
     compare::{CompareResult, CompareTarget, TargetUnion},
     request_op, response_op,
 };
-use proto::limits::MAX_TXN_OPS;
 use proto::mvccpb::KeyValue;
 use rpc::Status;
 
 use super::super::cache::Touched;
 use super::super::kv::{TXN, undecodable_answer};
 use super::super::services::{Services, encode};
+use super::guarded::{Guard, Guarded, Outcome, is_created_at, operation};
 use super::{Leasing, REVOKE, Reading, Unsure};
 use crate::grpc::failure::status;
 
@@ -91,35 +91,19 @@ impl Services {
     ) -> Result<TxnResponse, Status> {
         let _write = leasing.begin_write(touched);
         let deadline = Instant::now() + PATIENCE;
-        let owners = leasing.guards(touched, &change);
+        let guarded = leasing.guarded(change.clone(), touched);
         loop {
             let mut freed = leasing.freed.subscribe();
             if let Some(done) = self.write_own(leasing, client, &change, touched).await? {
                 return Ok(done);
             }
-            let ranges = owners.iter().cloned();
-            let free = ranges
-                .clone()
-                .map(|range| is_created_at(range.key, range.range_end, 0));
-            let look = ranges.map(|range| {
-                operation(request_op::Request::RequestRange(RangeRequest {
-                    key: range.key,
-                    range_end: range.range_end,
-                    ..RangeRequest::default()
-                }))
-            });
-            let request = TxnRequest {
-                compare: free.collect(),
-                success: vec![operation(change.clone())],
-                failure: look.collect(),
-            };
-            let outcome = self.transact(client, request).await?;
-            if outcome.succeeded {
-                return Ok(outcome);
-            }
-            for at in 0..outcome.responses.len() {
-                for pair in ranged(&outcome, at)?.kvs {
-                    self.ask_for(leasing, client, pair).await?;
+            let answer = self.transact(client, guarded.request.clone()).await?;
+            match guarded.outcome(answer)? {
+                Outcome::Done(done) => return Ok(done),
+                Outcome::Owned(owners) => {
+                    for pair in owners {
+                        self.ask_for(leasing, client, pair).await?;
+                    }
                 }
             }
             if Instant::now() >= deadline {
@@ -140,25 +124,27 @@ impl Services {
         let Some((key, created)) = leasing.owner(touched) else {
             return Ok(None);
         };
-        let owner = leasing.owner_key(&key);
-        let request = TxnRequest {
-            compare: vec![is_created_at(owner, Bytes::new(), created)],
-            success: vec![operation(change.clone())],
-            failure: Vec::new(),
+        let owners = Touched {
+            key: leasing.owner_key(&key),
+            range_end: Bytes::new(),
         };
+        let guarded = Guarded::new(change.clone(), vec![Guard { owners, created }]);
         let mut unsure = Unsure {
             leasing,
             key,
             created,
             is_over: false,
         };
-        let outcome = self.transact(client, request).await?;
+        let answer = self.transact(client, guarded.request.clone()).await?;
+        let outcome = guarded.outcome(answer)?;
         unsure.is_over = true;
-        if !outcome.succeeded {
-            leasing.lose(&unsure.key, created);
-            return Ok(None);
+        match outcome {
+            Outcome::Done(done) => Ok(Some(done)),
+            Outcome::Owned(_) => {
+                leasing.lose(&unsure.key, created);
+                Ok(None)
+            }
         }
-        Ok(Some(outcome))
     }
 
     /// Asks the owner of a key to give it up.
@@ -223,29 +209,6 @@ impl Leasing {
         self.prefix.enter(&mut owner);
         owner
     }
-
-    /// The owner keys that must not be there for a change to be made. Each range of them counts as an
-    /// operation, and members take only so many: owners of other keys are asked as well rather than
-    /// a large transaction refused.
-    pub(super) fn guards(&self, touched: &[Touched], change: &request_op::Request) -> Vec<Touched> {
-        let owners: Vec<Touched> = touched.iter().map(|range| self.owners(range)).collect();
-        let operations = match change {
-            request_op::Request::RequestTxn(txn) => depth(txn),
-            _ => 1,
-        };
-        match Touched::covering(&owners) {
-            Some(all) if owners.len() + operations > MAX_TXN_OPS => vec![all],
-            _ => owners,
-        }
-    }
-
-    /// The owner keys of a range.
-    fn owners(&self, range: &Touched) -> Touched {
-        let mut owners = range.clone();
-        self.prefix
-            .enter_range(&mut owners.key, &mut owners.range_end);
-        owners
-    }
 }
 
 /// A key that is asked for. Without an answer it may be ours all the same: who wants to write it
@@ -258,34 +221,6 @@ struct Asking<'a> {
 impl Drop for Asking<'_> {
     fn drop(&mut self) {
         self.leasing.forget_asked(self.key);
-    }
-}
-
-/// Operations of a transaction and of the largest within it, as members count them.
-fn depth(txn: &TxnRequest) -> usize {
-    let all = txn.success.iter().chain(&txn.failure);
-    let inner = all.filter_map(|operation| match &operation.request {
-        Some(request_op::Request::RequestTxn(inner)) => Some(depth(inner)),
-        _ => None,
-    });
-    let widest = txn.compare.len().max(txn.success.len());
-    widest.max(txn.failure.len()) + inner.max().unwrap_or(0)
-}
-
-/// Whether the keys of a range were created at a revision; none is created at 0.
-pub(super) fn is_created_at(key: Bytes, range_end: Bytes, revision: i64) -> Compare {
-    Compare {
-        result: CompareResult::Equal.into(),
-        target: CompareTarget::Create.into(),
-        key,
-        range_end,
-        target_union: Some(TargetUnion::CreateRevision(revision)),
-    }
-}
-
-fn operation(request: request_op::Request) -> RequestOp {
-    RequestOp {
-        request: Some(request),
     }
 }
 

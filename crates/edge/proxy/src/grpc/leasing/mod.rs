@@ -15,6 +15,7 @@
 //! are not remembered.
 
 mod calls;
+mod guarded;
 mod session;
 
 use std::collections::HashMap;

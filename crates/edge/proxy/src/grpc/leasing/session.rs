@@ -13,7 +13,7 @@ use proto::mvccpb::{Event, event::EventType};
 use tokio::sync::mpsc;
 
 use super::super::backend::Backend;
-use super::calls::is_created_at;
+use super::guarded::is_created_at;
 use super::{Leasing, REST, REVOKE, Release, Session};
 
 /// Seconds after which the keys of a proxy that is gone are free.

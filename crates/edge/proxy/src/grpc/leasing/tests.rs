@@ -2,10 +2,12 @@
 
 use bytes::Bytes;
 use proto::etcdserverpb::{
-    PutRequest, RangeRequest, RangeResponse, RequestOp, TxnRequest, request_op,
+    PutRequest, RangeRequest, RangeResponse, RequestOp, ResponseOp, TxnRequest, TxnResponse,
+    request_op, response_op,
 };
 use proto::mvccpb::KeyValue;
 
+use super::guarded::{Guard, Guarded, Outcome};
 use super::*;
 
 const KEY: Bytes = Bytes::from_static(b"k");
@@ -140,16 +142,28 @@ fn only_keys_as_they_are_concern_owners() {
     }
 }
 
+fn put_of(key: &'static str) -> RequestOp {
+    guarded::operation(request_op::Request::RequestPut(PutRequest {
+        key: key.into(),
+        ..PutRequest::default()
+    }))
+}
+
+fn ranges(guarded: &Guarded) -> Vec<(Bytes, Bytes)> {
+    let compares = guarded.request.compare.iter();
+    compares
+        .map(|compare| (compare.key.clone(), compare.range_end.clone()))
+        .collect()
+}
+
 /// Members refuse a transaction of too many operations, and each guard is one.
 #[test]
 fn guards_of_large_transactions_are_one() {
     let (leasing, _releases) = leasing();
     let puts = |count: usize| {
-        let operation = RequestOp {
-            request: Some(request_op::Request::RequestPut(PutRequest::default())),
-        };
         request_op::Request::RequestTxn(TxnRequest {
-            success: vec![operation; count],
+            success: vec![put_of("a"); count],
+            failure: vec![put_of("a")],
             ..TxnRequest::default()
         })
     };
@@ -159,19 +173,133 @@ fn guards_of_large_transactions_are_one() {
             range_end: Bytes::new(),
         })
         .into();
-    let keys = |guards: Vec<Touched>| -> Vec<(Bytes, Bytes)> {
-        let pairs = guards.into_iter();
-        pairs.map(|guard| (guard.key, guard.range_end)).collect()
-    };
-    assert_eq!(leasing.guards(&touched, &puts(125)).len(), 3);
+    assert_eq!(ranges(&leasing.guarded(puts(125), &touched)).len(), 3);
     assert_eq!(
-        keys(leasing.guards(&touched, &puts(126))),
+        ranges(&leasing.guarded(puts(126), &touched)),
         [("own/a".into(), "own/c\0".into())]
     );
     let from = Touched {
         key: "d".into(),
         range_end: "\0".into(),
     };
-    let guards = keys(leasing.guards(&[touched[0].clone(), from], &puts(127)));
-    assert_eq!(guards, [("own/b".into(), "own0".into())]);
+    let guarded = leasing.guarded(puts(127), &[touched[0].clone(), from]);
+    assert_eq!(ranges(&guarded), [("own/b".into(), "own0".into())]);
+}
+
+/// What members take without a proxy they take from one: guards stand beside the transaction's own
+/// comparisons, and its own reads are answered only while the guards hold.
+#[test]
+fn guards_stand_beside_other_comparisons() {
+    let (leasing, _releases) = leasing();
+    let own = guarded::is_created_at("x".into(), Bytes::new(), 0);
+    let read = guarded::operation(request_op::Request::RequestRange(RangeRequest::default()));
+    let change = TxnRequest {
+        compare: vec![own.clone(); 127],
+        success: vec![put_of("k"); 128],
+        failure: vec![read.clone(); 127],
+    };
+    let others = [touched()[0].clone(), touched()[0].clone()];
+    let guarded = leasing.guarded(request_op::Request::RequestTxn(change), &others);
+    let TxnRequest {
+        compare,
+        success,
+        failure,
+    } = &guarded.request;
+    assert_eq!(
+        [compare.len(), success.len(), failure.len()],
+        [128, 128, 128]
+    );
+    assert_eq!((&compare[126], &failure[126]), (&own, &read));
+    assert_eq!(compare[127].key, "own/k");
+
+    let found = |keys: usize| ResponseOp {
+        response: Some(response_op::Response::ResponseRange(RangeResponse {
+            kvs: vec![KeyValue::default(); keys],
+            ..RangeResponse::default()
+        })),
+    };
+    let failed = |owners: usize| TxnResponse {
+        responses: [vec![found(3); 127], vec![found(owners)]].concat(),
+        ..TxnResponse::default()
+    };
+    let Outcome::Done(done) = guarded.outcome(failed(0)).unwrap() else {
+        panic!("the guard holds");
+    };
+    assert_eq!(
+        done.responses[0].response,
+        Some(response_op::Response::ResponseTxn(TxnResponse {
+            responses: vec![found(3); 127],
+            ..TxnResponse::default()
+        }))
+    );
+    let Outcome::Owned(owners) = guarded.outcome(failed(2)).unwrap() else {
+        panic!("the guard does not hold");
+    };
+    assert_eq!(owners.len(), 2);
+    assert!(guarded.outcome(TxnResponse::default()).is_err());
+}
+
+/// When a guard fails the other branch is done as well: it must not write, nor be refused.
+#[test]
+fn what_is_not_for_nothing_stands_within() {
+    let (leasing, _releases) = leasing();
+    let read = |revision| {
+        guarded::operation(request_op::Request::RequestRange(RangeRequest {
+            revision,
+            ..RangeRequest::default()
+        }))
+    };
+    let nested = |inner: RequestOp| {
+        guarded::operation(request_op::Request::RequestTxn(TxnRequest {
+            success: vec![inner],
+            ..TxnRequest::default()
+        }))
+    };
+    for (otherwise, is_beside) in [
+        (read(0), true),
+        (nested(read(0)), true),
+        (read(3), false),
+        (put_of("k"), false),
+        (nested(put_of("k")), false),
+        (RequestOp { request: None }, false),
+    ] {
+        let change = TxnRequest {
+            success: vec![put_of("k")],
+            failure: vec![otherwise],
+            ..TxnRequest::default()
+        };
+        let change = request_op::Request::RequestTxn(change);
+        let guarded = leasing.guarded(change.clone(), &touched());
+        let is_within = guarded.request.success == [guarded::operation(change)];
+        assert_eq!(is_within, !is_beside);
+    }
+}
+
+/// A comparison that fails takes no key away from its owner.
+#[test]
+fn owned_keys_stay_owned() {
+    let guard = Guard {
+        owners: touched()[0].clone(),
+        created: 5,
+    };
+    let change = request_op::Request::RequestTxn(TxnRequest::default());
+    let guarded = Guarded::new(change, vec![guard]);
+    for (created, is_done) in [(Some(5), true), (Some(6), false), (None, false)] {
+        let pairs = created.map(|create_revision| KeyValue {
+            create_revision,
+            ..KeyValue::default()
+        });
+        let found = response_op::Response::ResponseRange(RangeResponse {
+            kvs: pairs.into_iter().collect(),
+            ..RangeResponse::default()
+        });
+        let failed = TxnResponse {
+            responses: vec![ResponseOp {
+                response: Some(found),
+            }],
+            ..TxnResponse::default()
+        };
+        let outcome = guarded.outcome(failed).unwrap();
+        assert_eq!(matches!(outcome, Outcome::Done(_)), is_done, "{created:?}");
+    }
 }
