@@ -24,16 +24,16 @@ fn grant(cluster: &Cluster) -> usize {
     leader
 }
 
-/// The rest that a member would begin with as leader.
+/// The rest that a member would begin with as leader; 0 while it has not heard of it.
 fn noted(cluster: &Cluster, at: usize) -> i64 {
     let leases = cluster.nodes[at].engine().leases().lock();
-    leases.record(LEASE).unwrap().remaining
+    leases.record(LEASE).map_or(0, |record| record.remaining)
 }
 
 fn left(cluster: &Cluster, at: usize) -> Option<i64> {
     let engine = cluster.nodes[at].engine();
     let left = engine.leases().lock().time_to_live(LEASE, engine.now());
-    left.unwrap().remaining
+    left?.remaining
 }
 
 /// Without this, a lease never ends in a cluster whose leaders change more often than it lasts.
