@@ -23,10 +23,10 @@ Usage:
     all environment variables are then ignored.
 
   etcd gateway
-    Forward TCP connections to members. Not built yet.
+    Forward TCP connections to members.
 
   etcd grpc-proxy
-    Answer for members and cache what they say. Not built yet.
+    Answer for members and cache what they say.
 
   Every flag can be given as an environment variable: --data-dir is ETCD_DATA_DIR.
   A flag and its variable must not be given together.
