@@ -30,8 +30,8 @@ async fn large_requests() -> Result<()> {
     Ok(())
 }
 
-/// Who changes users and roles is found in the log of every member, and why it is not healthy; the
-/// words are etcd's. No password is among them.
+/// Changes of users and roles are found in a member's log, and why it is not healthy; the words are
+/// etcd's. No password is among them.
 #[tokio::test]
 async fn what_operators_look_for() -> Result<()> {
     let dir = tempfile::tempdir()?;
